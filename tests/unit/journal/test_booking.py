@@ -1,0 +1,64 @@
+"""The fold from the account book to holdings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.contract.journals import at, fill
+from ztrade.adapters.journal.booking import Book, Entry, Owner, check_entry, fold, is_late, moves_shares, post
+from ztrade.domain.types import Activity, Leg, Side
+from ztrade.errors import DataError
+
+ENTRY, STOP = Owner("spy", Leg.ENTRY), Owner("spy", Leg.STOP)
+BUY = Entry(fill("b", "o1", 5, "10", "400"), ENTRY)
+SELL = Entry(fill("s", "o1-stop", 9, "10", "390", Side.SELL), STOP)
+
+
+def test_folding_sorts_by_time_and_id() -> None:
+    """Two entries of one instant are booked in the order of their ids."""
+    same = replace(SELL, activity=replace(SELL.activity, at=BUY.activity.at, id="a-before-b"))
+    book, postings = fold("SPY", [SELL, BUY])
+    assert [posting.fill.id for posting in postings] == ["b", "s"]
+    assert book.last == (at(9), "s")
+    _, postings = fold("SPY", [BUY, same])
+    assert postings[0].fill.problem == "stop order: spy sold 10 SPY of 0 held (order o1-stop)"
+
+
+def test_an_entry_before_the_last_is_late() -> None:
+    """It needs a new fold; one at the end does not, and an empty book knows no lateness."""
+    book = Book("SPY")
+    assert not is_late(book, [BUY])
+    post(book, SELL)
+    assert is_late(book, [BUY])
+    assert not is_late(book, [replace(BUY, activity=replace(BUY.activity, at=at(9), id="t"))])
+
+
+def test_foreign_shares_are_counted_apart() -> None:
+    """What nobody of us bought, sold or explained."""
+    bought = Entry(fill("f1", "x", 1, "7"))
+    sold = Entry(fill("f2", "x", 2, "2", side=Side.SELL))
+    before = replace(bought, activity=replace(bought.activity, id="f0"), seen=True)
+    book, postings = fold("SPY", [before, bought, sold, replace(SELL, owner=STOP)])
+    assert book.foreign == Decimal(7 + 7 - 2 - 10)
+    assert [posting.owner for posting in postings] == [None, None, STOP]
+    assert book.lots == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbol", "qty", "moves"),
+    [("FILL", "SPY", "1", True), ("SPLIT", "SPY", "1", True), ("SPLIT", None, "1", False), ("DIV", "SPY", "1", False)],
+)
+def test_which_entries_move_shares(kind: str, symbol: str | None, qty: str, moves: bool) -> None:
+    """Fills and splits of a stock; the rest is money."""
+    assert moves_shares(Activity("a", kind, at(0), Decimal(0), symbol=symbol, qty=Decimal(qty))) is moves
+
+
+def test_an_unreadable_entry_is_named_with_its_account() -> None:
+    """All that is wrong with it, at once."""
+    broken = replace(BUY.activity, side=None, qty=Decimal(-1))
+    with pytest.raises(DataError) as caught:
+        check_entry("paper", broken)
+    assert str(caught.value).startswith("account book of paper, FILL b: it has no side, -1 shares are no fill; why:")

@@ -1,0 +1,168 @@
+"""Equity, sentiment, proposals and halts in SQL. Functions of an open transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from ztrade.adapters.journal.requests import from_plain, to_plain
+from ztrade.adapters.journal.rules import SentimentRecord, check_decidable
+from ztrade.adapters.journal.tables import equity, halts, peaks, proposals, sentiment_readings, sentiments
+from ztrade.domain.decision import Sentiment, SourceReading
+from ztrade.domain.ledger import Claim, HaltRecord, Proposal, ProposalState
+from ztrade.errors import NotFound
+
+_E, _P, _S, _R, _H = equity.c, proposals.c, sentiments.c, sentiment_readings.c, halts.c
+_PEAK = sa.select(peaks.c.equity).where(peaks.c.scope == sa.bindparam("scope"))
+# built once: building a statement costs as much as running it
+_value = sa.bindparam("value", type_=_E.equity.type)
+_MOVE_POINT = sa.update(equity).where(_E.scope == sa.bindparam("in_scope"), _E.at == sa.bindparam("then"))
+_MOVE_POINT = _MOVE_POINT.values(equity=_value)
+_ADD_POINT = sa.insert(equity)
+_RAISE_PEAK = sa.update(peaks).where(peaks.c.scope == sa.bindparam("in_scope")).values(equity=_value)
+
+
+def record_equity(connection: sa.Connection, scope: str, at: datetime, value: Decimal) -> None:
+    """See :meth:`ztrade.ports.Journal.record_equity`; a second point of one instant replaces the first."""
+    where = {"in_scope": scope, "then": at, "value": value}
+    if connection.execute(_MOVE_POINT, where).rowcount == 0:
+        connection.execute(_ADD_POINT, {"scope": scope, "at": at, "equity": value})
+    peak: Decimal | None = connection.execute(_PEAK, {"scope": scope}).scalar_one_or_none()
+    if peak is None:
+        connection.execute(sa.insert(peaks), {"scope": scope, "equity": value})
+    elif value > peak:
+        connection.execute(_RAISE_PEAK, {"in_scope": scope, "value": value})
+
+
+def curve(connection: sa.Connection, scope: str, since: datetime | None) -> Sequence[tuple[datetime, Decimal]]:
+    """See :meth:`ztrade.ports.Journal.equity`."""
+    query = sa.select(_E.at, _E.equity).where(_E.scope == scope).order_by(_E.at)
+    if since is not None:
+        query = query.where(_E.at >= since)
+    return [(at, value) for at, value in connection.execute(query)]
+
+
+def record_sentiment(connection: sa.Connection, claim: Claim, symbol: str, at: datetime, found: Sentiment) -> None:
+    """See :meth:`ztrade.ports.Journal.record_sentiment`; a second attempt's reading replaces the first's."""
+    here = {"cycle_id": claim.cycle_id, "symbol": symbol}
+    for table in (sentiment_readings, sentiments):
+        which = (table.c.cycle_id == claim.cycle_id, table.c.symbol == symbol)
+        connection.execute(sa.delete(table).where(*which))
+    row = here | {
+        "agent": claim.agent,
+        "at": at,
+        "score": found.score,
+        "confidence": found.confidence,
+        "agreement": found.agreement,
+        "weights": found.weights,
+        "missing": found.missing,
+    }
+    connection.execute(sa.insert(sentiments), row)
+    rows = [here | _reading_values(position, reading) for position, reading in enumerate(found.readings)]
+    if rows:
+        connection.execute(sa.insert(sentiment_readings), rows)
+
+
+def _reading_values(position: int, reading: SourceReading) -> dict[str, Any]:
+    return {
+        "position": position,
+        "source": reading.source,
+        "score": reading.score,
+        "confidence": reading.confidence,
+        "items": reading.items,
+    }
+
+
+def sentiment_listing(
+    connection: sa.Connection, *, agent: str | None, since: datetime | None
+) -> Sequence[SentimentRecord]:
+    """Return what was recorded at ``since`` or later, oldest first."""
+    wanted = []
+    if agent is not None:
+        wanted.append(_S.agent == agent)
+    if since is not None:
+        wanted.append(_S.at >= since)
+    rows = connection.execute(sa.select(sentiments).where(*wanted).order_by(_S.at, _S.cycle_id, _S.symbol)).all()
+    query = sa.select(sentiment_readings).join(sentiments).where(*wanted).order_by(_R.position)
+    readings: dict[tuple[str, str], list[SourceReading]] = defaultdict(list)
+    for row in connection.execute(query):
+        reading = SourceReading(row.source, row.score, row.confidence, tuple(row.items))
+        readings[row.cycle_id, row.symbol].append(reading)
+    return [_sentiment(row, readings[row.cycle_id, row.symbol]) for row in rows]
+
+
+def _sentiment(row: sa.Row[Any], readings: Sequence[SourceReading]) -> SentimentRecord:
+    found = Sentiment(row.score, row.confidence, row.agreement, tuple(readings), row.weights, row.missing)
+    return SentimentRecord(row.cycle_id, row.agent, row.symbol, row.at, found)
+
+
+def propose(connection: sa.Connection, proposal: Proposal) -> None:
+    """See :meth:`ztrade.ports.Journal.propose`; one with this id already there is kept: a person may look at it."""
+    if connection.execute(sa.select(_P.id).where(_P.id == proposal.id)).first() is not None:
+        return
+    row = {name: getattr(proposal, name) for name in _PROPOSAL_FIELDS}
+    connection.execute(sa.insert(proposals), row | {"request": to_plain(proposal.request)})
+
+
+_PROPOSAL_FIELDS = (
+    "id",
+    "agent",
+    "account",
+    "cycle_id",
+    "leg",
+    "rationale",
+    "confidence",
+    "price",
+    "created_at",
+    "expires_at",
+    "state",
+)
+
+
+def proposal_listing(connection: sa.Connection, state: ProposalState | None) -> Sequence[Proposal]:
+    """See :meth:`ztrade.ports.Journal.proposals`; oldest first."""
+    query = sa.select(proposals).order_by(_P.created_at, _P.seq)
+    if state is not None:
+        query = query.where(_P.state == state)
+    return [_proposal(row) for row in connection.execute(query)]
+
+
+def _proposal(row: sa.Row[Any]) -> Proposal:
+    return Proposal(request=from_plain(row.request), **{name: getattr(row, name) for name in _PROPOSAL_FIELDS})
+
+
+def decide_proposal(
+    connection: sa.Connection, proposal_id: str, state: ProposalState, *, by: str, now: datetime
+) -> Proposal:
+    """See :meth:`ztrade.ports.Journal.decide_proposal`."""
+    row = connection.execute(sa.select(proposals).where(_P.id == proposal_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no proposal {proposal_id!r}")
+    check_decidable(_proposal(row), state, now)
+    values = {"state": state, "decided_by": by, "decided_at": now}
+    connection.execute(sa.update(proposals).where(_P.id == proposal_id).values(values))
+    return _proposal(connection.execute(sa.select(proposals).where(_P.id == proposal_id)).one())
+
+
+def record_halt(connection: sa.Connection, record: HaltRecord) -> None:
+    """See :meth:`ztrade.ports.Journal.record_halt`; the same record with ``released_at`` releases it, for good."""
+    which = (_H.agent == record.agent, _H.at == record.at, _H.reason == record.reason, _H.by == record.by)
+    row = connection.execute(sa.select(_H.seq, _H.released_at).where(*which)).first()
+    if row is None:
+        names = ("agent", "at", "reason", "by", "released_at")
+        connection.execute(sa.insert(halts), {name: getattr(record, name) for name in names})
+    elif row.released_at is None and record.released_at is not None:
+        connection.execute(sa.update(halts).where(_H.seq == row.seq).values(released_at=record.released_at))
+
+
+def halt_listing(connection: sa.Connection, *, active_only: bool) -> Sequence[HaltRecord]:
+    """See :meth:`ztrade.ports.Journal.halts`; oldest first."""
+    query = sa.select(halts).order_by(_H.at, _H.seq)
+    if active_only:
+        query = query.where(_H.released_at.is_(None))
+    return [HaltRecord(row.agent, row.reason, row.by, row.at, row.released_at) for row in connection.execute(query)]

@@ -1,0 +1,182 @@
+"""Leaving a position while things go wrong: never more than is there, never without a stop for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench
+from ztrade.app.run_cycle import run_cycle
+from ztrade.domain.ledger import CycleKind, Outcome
+from ztrade.domain.types import Order, OrderStatus, Side
+from ztrade.errors import ExchangeUnavailable
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Return an agent with a position that its bracket protects."""
+    bench = Bench()
+    assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
+    assert bench.cycle(35, HOLD).outcome is Outcome.HELD
+    return bench
+
+
+def sells(bench: Bench) -> Decimal:
+    """Return how many shares the agent asked to sell by itself."""
+    return sum((request.qty for request in bench.exchange.submitted if request.side is Side.SELL), Decimal(0))
+
+
+def stop_is_live(bench: Bench) -> bool:
+    final = {OrderStatus.CANCELED, OrderStatus.FILLED}
+    return any(leg.stop_price and leg.status not in final for leg in bench.orders()[0].legs)
+
+
+def test_the_books_lag_behind_the_exit(bench: Bench) -> None:
+    """The exchange's account book comes late: shares that are gone are not sold a second time, which would be short."""
+    late = bench.market.activities()
+    bench.exchange.activities = lambda **_: late  # type: ignore[attr-defined]
+    assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
+    held = sells(bench)
+    bench.at(41)
+    assert not bench.market.positions()
+    bench.cycle(45, LEAVE)
+    bench.cycle(50, HOLD)
+    assert sells(bench) == held
+
+
+def test_only_what_the_account_still_has_is_sold(bench: Bench) -> None:
+    """A person sold a part by hand: the agent sells the rest."""
+    for leg in bench.orders()[0].legs:
+        bench.market.engine.cancel(leg.id)
+        break
+    bench.market.engine.close_position("SPY", qty=Decimal(4))
+    bench.at(36)
+    left = bench.market.positions()[0].qty
+    assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
+    assert sells(bench) == left
+    bench.at(41)
+    assert not bench.market.positions()
+
+
+def halting(bench: Bench, name: str) -> Callable[[], None]:
+    """Return a person who halts just when the exchange is called for the first time."""
+
+    def halt() -> None:
+        bench.exchange.before.pop(name)
+        bench.halts.halt("spy", "person: stop")
+
+    return halt
+
+
+def test_a_halt_before_the_legs_are_ended_keeps_them(bench: Bench) -> None:
+    """The stop still rests, so the halt is obeyed: nothing is cancelled, nothing is sold."""
+    bench.exchange.before["quote"] = halting(bench, "quote")
+    assert bench.cycle(40, LEAVE).outcome is Outcome.HALTED
+    assert stop_is_live(bench)
+    assert sells(bench) == 0
+
+
+def test_a_halt_after_the_legs_were_ended_does_not_leave_the_position_bare(bench: Bench) -> None:
+    """The stop is gone already: the sale is finished, because nothing would ever protect the position again."""
+    bench.exchange.before["cancel"] = halting(bench, "cancel")
+    assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
+    bench.at(41)
+    assert not bench.market.positions()
+    assert bench.cycle(45, BUY).outcome is Outcome.HALTED
+
+
+def test_a_worker_that_lost_its_claim_does_not_end_the_stop(bench: Bench) -> None:
+    """It slept for longer than its claim held, and another took the slot over: it must leave everything alone."""
+
+    def other_worker() -> None:
+        bench.wall_shift += timedelta(hours=1)
+        slot, wall = OPEN + timedelta(minutes=40), bench.market.wall()
+        taken = bench.journal.claim(
+            "spy", slot, CycleKind.SLOT, owner="other", now=slot, wall=wall, lease=timedelta(minutes=10)
+        )
+        assert taken is not None
+
+    bench.exchange.before["quote"] = other_worker
+    bench.strategy.say = LEAVE
+    assert run_cycle(bench.desk, slot=bench.at(40)) is None
+    assert stop_is_live(bench)
+    assert sells(bench) == 0
+
+
+def test_without_an_answer_on_the_position_nothing_is_sold(bench: Bench) -> None:
+    """An outage is never "no position", and never "all of it": the next slot goes on."""
+    calls = iter(range(10))
+
+    def down_the_second_time() -> None:
+        if next(calls):
+            raise ExchangeUnavailable("refused")
+
+    bench.exchange.before["positions"] = down_the_second_time
+    assert bench.cycle(40, LEAVE).outcome is Outcome.FAILED
+    assert sells(bench) == 0
+    del bench.exchange.before["positions"]
+    assert bench.cycle(45, HOLD).outcome is Outcome.EXITED
+
+
+def test_a_waiting_proposal_does_not_hold_an_exit_back(bench: Bench) -> None:
+    """A run by hand proposed the exit; the agent, who needs not ask, leaves at its next slot all the same."""
+    bench.desk = replace(bench.desk, agent=replace(bench.desk.agent, proposal_ttl=timedelta(hours=1)))
+    assert bench.cycle(40, LEAVE, manual=True).outcome is Outcome.PROPOSED
+    assert bench.cycle(45, LEAVE).outcome is Outcome.EXITED
+
+
+def stop_of(bench: Bench) -> Order:
+    return next(leg for leg in bench.orders()[0].legs if leg.stop_price is not None)
+
+
+def test_a_stop_that_was_moved_by_hand_still_protects(bench: Bench) -> None:
+    """The agent holds, knows the new stop for its own, and trades again after it was hit."""
+    bench.market.engine.replace(stop_of(bench).id, stop_price=Decimal("200.40"))
+    assert bench.cycle(40).outcome is Outcome.HELD
+    assert bench.cycle(120).outcome is Outcome.HELD
+    assert not bench.journal.holdings()
+    assert bench.journal.agent_state("spy", "embedded", "SPY", OPEN).last_stop_at is not None
+    assert bench.cycle(180, BUY).outcome is Outcome.ENTERED
+
+
+def test_a_moved_stop_that_was_cancelled_protects_no_more(bench: Bench) -> None:
+    """What the journal last heard of the first stop is not taken for a stop that rests."""
+    bench.market.engine.replace(stop_of(bench).id, stop_price=Decimal(190))
+    assert bench.cycle(40).outcome is Outcome.HELD
+    bench.market.cancel(stop_of(bench).id)
+    assert bench.cycle(45).outcome is Outcome.EXITED
+
+
+def test_an_exit_that_is_still_at_the_exchange_is_waited_for(bench: Bench) -> None:
+    """Asked again before it was filled, the agent says so and sends no second one."""
+    assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
+    again = run_cycle(bench.desk)
+    assert again is not None
+    assert again.outcome is Outcome.HELD
+    assert "exit1 is still at the exchange" in again.reason
+
+
+@pytest.mark.parametrize(("reads", "outcome"), [(3, Outcome.EXITED), (99, Outcome.FAILED)])
+def test_nothing_is_sold_before_the_legs_are_over(bench: Bench, reads: int, outcome: Outcome) -> None:
+    """A cancel takes its time, in which the legs hold the shares; where it does not end, the next slot goes on."""
+    asked: set[str] = set()
+    left = iter(range(reads))
+
+    def order(order_id: str) -> Order:
+        if asked and next(left, None) is None:
+            bench.market.cancel(asked.pop())
+        return bench.market.order(order_id)
+
+    def cancel(order_id: str) -> None:
+        if stop_is_live(bench):  # else it is gone with its sibling
+            asked.add(order_id)
+
+    bench.exchange.cancel = cancel  # type: ignore[attr-defined]
+    bench.exchange.order = order  # type: ignore[attr-defined]
+    assert bench.cycle(40, LEAVE).outcome is outcome
+    assert (sells(bench) > 0) is (outcome is Outcome.EXITED)
+    assert stop_is_live(bench) is (outcome is Outcome.FAILED)

@@ -1,0 +1,114 @@
+"""Two processes trade for one agent at the same time, or one of them sleeps: nothing is sent twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.unit.app.desks import BUY, HOLD, LEAVE, MINUTE, OPEN, Bench
+from ztrade.app.proposals import approve
+from ztrade.app.run_cycle import run_cycle
+from ztrade.domain.identity import entry_id
+from ztrade.domain.ledger import CycleKind, Intent, IntentState, Outcome
+from ztrade.domain.types import Leg, OrderRequest, Side
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def interposing(bench: Bench, what: Callable[[], object]) -> None:
+    """Let ``what`` happen in another process directly before the bench's next intent is written."""
+    plan = bench.journal.plan
+
+    def first(*args: Any) -> None:
+        bench.journal.plan = plan  # type: ignore[method-assign]
+        what()
+        plan(*args)
+
+    bench.journal.plan = first  # type: ignore[assignment, method-assign]
+
+
+def test_a_slot_and_a_run_by_hand_do_not_both_enter(bench: Bench) -> None:
+    """Both saw a flat agent; the one that planned its order later finds the other's."""
+    others: list[Outcome | None] = []
+
+    def by_hand() -> None:
+        record = run_cycle(bench.desk)
+        others.append(record.outcome if record else None)
+
+    bench.at(30.5)
+    interposing(bench, by_hand)
+    bench.strategy.say = BUY
+    record = run_cycle(bench.desk, slot=OPEN + 30 * MINUTE)
+    assert record is not None
+    assert others == [Outcome.ENTERED]
+    assert record.outcome is Outcome.FAILED
+    assert "under way" in record.reason
+    assert len(bench.orders()) == 1
+
+
+@pytest.mark.parametrize("call", ["", "quote"], ids=["before", "meanwhile"])
+def test_an_approval_beside_a_cycle_sends_one_order(bench: Bench, call: str) -> None:
+    """A person approves while another process has an entry on its way for the same agent."""
+    proposal = bench.cycle(30, BUY, manual=True)
+    assert proposal.outcome is Outcome.PROPOSED
+    now = bench.at(31)
+    other = bench.journal.claim(
+        "spy", now, CycleKind.EXTRA, owner="other", now=now, wall=now, lease=timedelta(minutes=5)
+    )
+    assert other is not None
+    request = OrderRequest("zt.spy.20220822T140100Z.entry", "SPY", Side.BUY, Decimal(5))
+    intent = Intent("spy", "embedded", other.cycle_id, Leg.ENTRY, request, IntentState.PLANNED, now, now)
+    plan = partial(bench.journal.plan, other, intent)
+    if call:
+        bench.exchange.before[call] = plan
+    else:
+        plan()
+    record = approve(bench.desk, proposal.cycle_id, by="ann")
+    assert record is not None
+    assert record.outcome is Outcome.BLOCKED
+    assert ("still open" if call else "unanswered") in record.reason
+    assert bench.exchange.submitted == []
+
+
+def test_two_exits_at_once_sell_the_shares_once(bench: Bench) -> None:
+    """The exit of a run by hand is at the exchange already when the slot wants to leave."""
+    bench.cycle(30, BUY)
+    bench.cycle(35, HOLD)
+    interposing(bench, lambda: run_cycle(bench.desk))
+    bench.at(40.5)
+    bench.strategy.say = LEAVE
+    record = run_cycle(bench.desk, slot=OPEN + 40 * MINUTE)
+    assert record is not None
+    bench.at(42)
+    sold = [request for request in bench.exchange.submitted if request.side is Side.SELL]
+    assert len(sold) == 1
+    assert bench.market.positions() == []
+    assert bench.cycle(45).outcome is Outcome.HELD
+
+
+def test_a_process_that_slept_between_planning_and_sending_sends_nothing(bench: Bench) -> None:
+    """Stopped for a minute at the worst place: others may have concluded that this order was never sent."""
+    reads = iter(range(10))
+    reason = bench.halts.reason
+
+    def slow(agent: str) -> str | None:
+        if next(reads) == 1:  # the second look at the flag is the one between plan and submit
+            bench.wall_shift += timedelta(seconds=61)
+        return reason(agent)
+
+    bench.halts.reason = slow  # type: ignore[method-assign]
+    record = bench.cycle(30, BUY)
+    assert record.outcome is Outcome.FAILED
+    assert "between planning" in record.reason
+    assert bench.exchange.submitted == []
+    intent = bench.journal.intent(entry_id("spy", OPEN + 30 * MINUTE))
+    assert intent is not None
+    assert intent.state is IntentState.NOT_SENT

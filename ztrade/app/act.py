@@ -1,0 +1,156 @@
+"""From a decision to an order, a proposal, or a reasoned refusal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from ztrade.app import trade
+from ztrade.app.desk import Desk
+from ztrade.app.ended import Ended
+from ztrade.app.observe import Seen, States
+from ztrade.app.think import Thought
+from ztrade.domain import risk
+from ztrade.domain.decision import Action, Decision
+from ztrade.domain.identity import stamp
+from ztrade.domain.ledger import AgentState, Claim, Outcome, Proposal, ProposalState
+from ztrade.domain.orders import FINAL, live_parts
+from ztrade.domain.schedule import Session
+from ztrade.domain.types import Leg, OrderType
+
+
+def act(
+    desk: Desk,
+    claim: Claim,
+    session: Session,
+    seen: Seen,
+    known: States,
+    thought: Thought,
+    *,
+    manual: bool,
+    now: datetime,
+) -> Ended:
+    """Carry the decision out, as far as risk and mode allow, and say how it ended.
+
+    Raises:
+        whatever :func:`ztrade.app.trade.send` raises.
+    """
+    decision = _protected(thought.decision, known.agent)
+    waiting = _waiting(known.agent)
+    # what a person may answer to later holds no exit back that needs no answer
+    if waiting is None and known.agent.pending_proposal and (manual or decision.action is not Action.SELL):
+        waiting = _expire_or_wait(desk, now)
+    if waiting is not None:
+        return replace(waiting, details=thought.details)
+    if decision.action is Action.HOLD:
+        return Ended(Outcome.HELD, f"held: {decision.rationale}", details=thought.details)
+    verdict = risk.check(question(desk, seen, known, decision, now))
+    if isinstance(verdict, risk.Rejected):
+        reason = f"blocked: {verdict}; wanted to {decision.rationale}"
+        return Ended(Outcome.BLOCKED, reason, details=thought.details)
+    if manual:
+        ended = _propose(desk, claim, decision, now)
+    elif decision.action is Action.BUY:
+        ended = _enter(desk, claim, decision, now)
+    else:
+        ended = _leave(desk, claim, session, decision, now)
+    return replace(ended, details=thought.details)
+
+
+def question(desk: Desk, seen: Seen, known: States, decision: Decision, now: datetime) -> risk.Check:
+    """Return what risk has to look at before this decision may become an order."""
+    last_close = seen.bars.close[-1] if len(seen.bars) else float("nan")
+    return risk.Check(
+        agent=desk.agent,
+        account_limits=desk.account_limits,
+        at=now,
+        decision=decision,
+        quote=seen.quote,
+        account=seen.account,
+        positions=seen.positions,
+        orders=seen.orders,
+        state=known.agent,
+        account_state=known.account,
+        last_close=risk.as_decimal(last_close),
+    )
+
+
+def _waiting(state: AgentState) -> Ended | None:
+    """Return how the cycle ends because an order of this agent is still under way."""
+    for intent in state.open_intents:
+        name = intent.request.client_order_id
+        if intent.leg is Leg.EXIT:
+            return Ended(Outcome.HELD, f"held: exit {name} is still at the exchange", (name,))
+        if intent.order is not None and intent.order.status not in FINAL and not state.holding.qty:
+            return Ended(Outcome.HELD, f"held: entry {name} is still at the exchange ({intent.order.status})", (name,))
+    return None
+
+
+def _expire_or_wait(desk: Desk, now: datetime) -> Ended | None:
+    for proposal in desk.journal.proposals(state=ProposalState.PENDING):
+        if (proposal.agent, proposal.account) != (desk.agent.name, desk.account):
+            continue
+        if now < proposal.expires_at:
+            return Ended(Outcome.HELD, f"held: proposal {proposal.id} waits until {proposal.expires_at:%H:%M:%S} UTC")
+        desk.journal.decide_proposal(proposal.id, ProposalState.EXPIRED, by="ztrade", now=now)
+    return None
+
+
+def _protected(decision: Decision, state: AgentState) -> Decision:
+    """Leave a position that no stop protects: a cancelled or broken bracket must not leave it open."""
+    holding = state.holding
+    if not holding.qty or decision.action is Action.SELL or _has_stop(state):
+        return decision
+    return replace(
+        decision,
+        action=Action.SELL,
+        qty=holding.qty,
+        rationale=f"sell {holding.qty} {holding.symbol}: no stop protects the position",
+    )
+
+
+def _has_stop(state: AgentState) -> bool:
+    parts = (part for intent in state.open_intents if intent.order is not None for part in live_parts(intent.order))
+    return any(part.type in {OrderType.STOP, OrderType.STOP_LIMIT} for part in parts)
+
+
+def _propose(desk: Desk, claim: Claim, decision: Decision, now: datetime) -> Ended:
+    buying = decision.action is Action.BUY
+    request = (
+        trade.entry_request(desk, claim.slot, decision)
+        if buying
+        else trade.exit_request(desk, stamp(claim.slot), decision.qty)
+    )
+    proposal = Proposal(
+        id=claim.cycle_id,
+        agent=desk.agent.name,
+        cycle_id=claim.cycle_id,
+        leg=Leg.ENTRY if buying else Leg.EXIT,
+        request=request,
+        rationale=decision.rationale,
+        confidence=decision.confidence,
+        created_at=now,
+        expires_at=now + desk.agent.proposal_ttl,
+        price=decision.price,
+        account=desk.account,
+    )
+    desk.journal.propose(claim, proposal)
+    until = f"{proposal.expires_at:%H:%M:%S} UTC"
+    return Ended(
+        Outcome.PROPOSED,
+        f"proposed: {decision.rationale}; approve before {until} with: ztrade approve {proposal.id}",
+    )
+
+
+def _enter(desk: Desk, claim: Claim, decision: Decision, now: datetime) -> Ended:
+    request = trade.entry_request(desk, claim.slot, decision)
+    order = trade.send(desk, claim, Leg.ENTRY, request, now=now)
+    return Ended(Outcome.ENTERED, f"entered: {decision.rationale} (order {order.status})", (request.client_order_id,))
+
+
+def _leave(desk: Desk, claim: Claim, session: Session, decision: Decision, now: datetime) -> Ended:
+    order = trade.leave(desk, claim, session.open, stamp(claim.slot), now)
+    if order is None:
+        reason = "nothing is left at the exchange to sell: stop, target or a person was faster"
+        return Ended(Outcome.EXITED, f"exited: {reason}; wanted to {decision.rationale}")
+    return Ended(Outcome.EXITED, f"exited: {decision.rationale} (order {order.status})", (order.client_order_id,))

@@ -1,0 +1,143 @@
+"""Keeping the journal equal to the exchange: the account's opening, unanswered intents, orders, the account book."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+
+from ztrade.app.desk import Desk
+from ztrade.domain import portfolio, risk
+from ztrade.domain.ledger import UNRESOLVED, Fill, Holding, Intent, IntentState, agent_scope
+from ztrade.domain.orders import check_adoption, state_of
+from ztrade.domain.types import Activity, Order, OrderStatus, Quote
+from ztrade.errors import ExchangeUnavailable, NotFound
+from ztrade.ports import Exchange
+
+#: Alpaca books fees and dividends by date, not by instant, so reading resumes a day before the last entry;
+#: the journal drops what it has
+OVERLAP = timedelta(days=1)
+#: after the close reading goes back further: fees and dividends may be booked days after the date they carry
+SETTLE_OVERLAP = timedelta(days=14)
+_MAX_REPLACEMENTS = 20
+
+
+def open_account(desk: Desk, session_open: datetime) -> None:
+    """Write the account's opening balance at first contact.
+
+    Raises:
+        ExchangeUnavailable: the book moved while it was read, so the balance would not fit its entries.
+    """
+    if desk.journal.account_state(desk.account, session_open).cash is not None:
+        return
+    before = desk.exchange.activities()
+    account = desk.exchange.account()
+    seen = desk.exchange.activities()
+    if [entry.id for entry in before] != [entry.id for entry in seen]:
+        raise ExchangeUnavailable(f"account {desk.account} moved while it was opened in the journal")
+    desk.journal.open_account(desk.account, account.cash, desk.clock.now(), seen)
+
+
+def unfinished(desk: Desk) -> Sequence[Intent]:
+    """Return the agent's unfinished intents of this account: another account's exchange knows nothing of them."""
+    return desk.journal.intents(agent=desk.agent.name, account=desk.account, unfinished=True)
+
+
+def ask_unanswered(desk: Desk) -> Sequence[Intent]:
+    """Ask the exchange for each intent whose outcome is unknown, by its id; return those that stay unknown."""
+    pending = [intent for intent in unfinished(desk) if intent.state in UNRESOLVED]
+    return [intent for intent in pending if _ask(desk, intent) is IntentState.UNKNOWN]
+
+
+def _ask(desk: Desk, intent: Intent) -> IntentState:
+    name = intent.request.client_order_id
+    try:
+        order = desk.exchange.order_by_client_id(name)
+    except NotFound:
+        # until the sender's timeouts have passed, the order may still arrive
+        waited = desk.clock.wall() - intent.wall_at
+        state = IntentState.UNKNOWN if waited < desk.unknown_grace else IntentState.NOT_SENT
+        desk.journal.resolve(name, state, reason=f"the exchange has no such order {waited.total_seconds():.0f} s later")
+        return state
+    return adopt(desk, intent, order)
+
+
+def adopt(desk: Desk, intent: Intent, order: Order) -> IntentState:
+    """Take over what the exchange has under our id.
+
+    Raises:
+        AdoptionMismatch: it is not the order that was meant.
+    """
+    check_adoption(intent.request, order)
+    state = state_of(order)
+    desk.journal.resolve(intent.request.client_order_id, state, order=order)
+    return state
+
+
+def reads(
+    desk: Desk, intents: Sequence[Intent], since: datetime | None, overlap: timedelta = OVERLAP
+) -> dict[str, Callable[[], object]]:
+    """Return the calls that read what may have changed: each unfinished order with its legs, and the account book."""
+    calls: dict[str, Callable[[], object]] = {
+        f"order {intent.order.id}": partial(current_order, desk.exchange, intent.order.id)
+        for intent in intents
+        if intent.order is not None
+    }
+    calls["activities"] = partial(desk.exchange.activities, after=since - overlap if since else None)
+    return calls
+
+
+def current_order(exchange: Exchange, order_id: str) -> Order:
+    """Return the order, or the one that replaced it last (a person may replace orders by hand)."""
+    for _ in range(_MAX_REPLACEMENTS):
+        order = exchange.order(order_id)
+        if order.status is not OrderStatus.REPLACED or order.replaced_by is None:
+            return order
+        order_id = order.replaced_by
+    raise ExchangeUnavailable(f"order {order_id} was replaced more than {_MAX_REPLACEMENTS} times")
+
+
+def take_over(desk: Desk, intents: Sequence[Intent], answers: Mapping[str, object]) -> Sequence[Fill]:
+    """Write the answers of :func:`reads` into the journal; return the fills that were new."""
+    for intent in intents:
+        order = answers.get(f"order {intent.order.id}") if intent.order is not None else None
+        # most reads of a resting bracket say what the journal has: no transaction for that
+        if isinstance(order, Order) and (order != intent.order or state_of(order) is not intent.state):
+            desk.journal.resolve(intent.request.client_order_id, state_of(order), order=order)
+    activities = answers.get("activities")
+    if not activities:
+        return []
+    return desk.journal.book(desk.account, [entry for entry in _list(activities) if isinstance(entry, Activity)])
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else []
+
+
+def refresh(desk: Desk, session_open: datetime, overlap: timedelta = OVERLAP) -> Sequence[Fill]:
+    """Read and take over at once everything of this agent that may have changed."""
+    intents = unfinished(desk)
+    since = desk.journal.account_state(desk.account, session_open).last_activity_at
+    answers = required(desk.gather(reads(desk, intents, since, overlap)))
+    return take_over(desk, intents, answers)
+
+
+def required(answers: Mapping[str, object | BaseException]) -> Mapping[str, object]:
+    """Return the answers; the first failure among them is raised, for an outage is never "nothing there"."""
+    for answer in answers.values():
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers
+
+
+def record_equity(desk: Desk, at: datetime, holding: Holding, quote: Quote, account_equity: Decimal) -> None:
+    """Write this instant's points of the agent's and of the account's equity curve; the bid values the holding.
+
+    A quote that is empty on one side, crossed, or far too wide values nothing: limits are measured from these points,
+    and a bid of zero would make every later loss of the day look like a gain.
+    """
+    if not holding.qty or risk.is_two_sided(quote, desk.agent.limits.price_collar):
+        own = portfolio.equity(desk.agent.capital, holding, quote.bid)
+        desk.journal.record_equity(agent_scope(desk.agent.name, desk.account), at, own)
+    desk.journal.record_equity(f"account:{desk.account}", at, account_equity)

@@ -1,0 +1,125 @@
+"""One look at the world: everything that a decision needs, read at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import cast
+
+from ztrade.app import books
+from ztrade.app.desk import Desk
+from ztrade.domain.decision import Sentiment, SourceReading
+from ztrade.domain.ledger import AccountState, AgentState, Intent
+from ztrade.domain.schedule import Session
+from ztrade.domain.sentiment import combine
+from ztrade.domain.types import Account, Bars, ExchangeClock, Order, Position, Quote
+
+_SESSION = timedelta(hours=6, minutes=30)
+_SENTIMENT = "sentiment "
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one cycle saw. ``sessions`` are those that ``bars`` cover, the current one last."""
+
+    clock: ExchangeClock
+    account: Account
+    positions: Sequence[Position]
+    orders: Sequence[Order]
+    quote: Quote
+    bars: Bars
+    sessions: Sequence[Session]
+    sentiment: Sentiment | None
+
+
+def observe(desk: Desk, session: Session, now: datetime) -> Seen:
+    """Read everything concurrently, take over what changed in the books, and return the rest.
+
+    Raises:
+        TemporaryError, HaltError: something that the decision cannot do without did not answer.
+    """
+    sessions = sessions_behind(desk, session)
+    intents = books.unfinished(desk)
+    calls = _market_calls(desk, sessions, now)
+    if _may_have_changed(desk, intents, session):
+        since = desk.journal.account_state(desk.account, session.open).last_activity_at
+        calls |= books.reads(desk, intents, since)
+    answers = desk.gather(calls | _source_calls(desk, now))
+    needed = books.required({name: found for name, found in answers.items() if not name.startswith(_SENTIMENT)})
+    books.take_over(desk, intents, needed)
+    return Seen(
+        clock=cast("ExchangeClock", needed["clock"]),
+        account=cast("Account", needed["account"]),
+        positions=cast("Sequence[Position]", needed["positions"]),
+        orders=cast("Sequence[Order]", needed["orders"]),
+        quote=cast("Quote", needed["quote"]),
+        bars=cast("Bars", needed["bars"]),
+        sessions=sessions,
+        sentiment=_sentiment(desk, answers),
+    )
+
+
+def sessions_behind(desk: Desk, session: Session) -> Sequence[Session]:
+    """Return as many sessions as the strategy's bars reach back, and two for holidays' sake, ``session`` last."""
+    wanted = math.ceil(desk.strategy.lookback * desk.agent.timeframe / _SESSION) + 2
+    # five sessions a week, and a week more for holidays
+    first = session.day - timedelta(days=wanted * 7 // 5 + 7)
+    return desk.calendar.sessions(first, session.day)[-wanted:]
+
+
+def _market_calls(desk: Desk, sessions: Sequence[Session], now: datetime) -> dict[str, Callable[[], object]]:
+    symbol = desk.agent.symbol
+    return {
+        "clock": desk.exchange.clock,
+        "account": desk.exchange.account,
+        "positions": desk.exchange.positions,
+        "orders": partial(desk.exchange.orders, open_only=True),
+        "quote": partial(desk.data.quote, symbol),
+        "bars": partial(desk.data.bars, symbol, sessions[0].open, now),
+    }
+
+
+def _may_have_changed(desk: Desk, intents: Sequence[Intent], session: Session) -> bool:
+    """Tell whether the account book can hold anything of this agent since its last cycle; the close reads it anyway."""
+    agent = desk.agent
+    return bool(intents) or bool(
+        desk.journal.agent_state(agent.name, desk.account, agent.symbol, session.open).holding.qty
+    )
+
+
+def _source_calls(desk: Desk, now: datetime) -> dict[str, Callable[[], object]]:
+    agent = desk.agent
+    return {_SENTIMENT + source.name: partial(source.read, agent.symbol, agent.aliases, now) for source in desk.sources}
+
+
+def _sentiment(desk: Desk, answers: Mapping[str, object | BaseException]) -> Sentiment | None:
+    readings: dict[str, SourceReading | None] = {}
+    missing: dict[str, str] = {}
+    for source in desk.sources:
+        answer = answers[_SENTIMENT + source.name]
+        if isinstance(answer, BaseException):
+            # a source that is down costs nothing but its weight
+            missing[source.name] = f"{type(answer).__name__}: {answer}"
+            readings[source.name] = None
+        else:
+            readings[source.name] = cast("SourceReading | None", answer)
+    return combine(readings, desk.source_weights, missing)
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What the journal says after the books were taken over."""
+
+    agent: AgentState
+    account: AccountState
+
+
+def states(desk: Desk, session: Session) -> States:
+    agent = desk.agent
+    return States(
+        desk.journal.agent_state(agent.name, desk.account, agent.symbol, session.open),
+        desk.journal.account_state(desk.account, session.open),
+    )

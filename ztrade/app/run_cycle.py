@@ -1,0 +1,257 @@
+"""One cycle: claim, observe, decide, check, act, record. A claimed cycle ends in one outcome with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from ztrade.app import books
+from ztrade.app.act import act
+from ztrade.app.desk import Desk
+from ztrade.app.ended import Ended
+from ztrade.app.observe import Seen, observe, states
+from ztrade.app.replay import recorded
+from ztrade.app.think import inputs_of, think
+from ztrade.app.trade import HaltedNow
+from ztrade.domain.identity import entry_id
+from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, HaltRecord, Outcome
+from ztrade.domain.schedule import Session, is_market_open, is_slot, market_day
+from ztrade.errors import (
+    AccessDenied,
+    ClaimLost,
+    ConfigError,
+    HaltError,
+    OutcomeUnknown,
+    Rejected,
+    TemporaryError,
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Run:
+    """A cycle under way; ``now`` is exchange time at its start, ``timings`` wall seconds per step."""
+
+    desk: Desk
+    claim: Claim
+    now: datetime
+    manual: bool
+    session: Session | None
+    inputs: Mapping[str, object] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        began = self.desk.timer()
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + self.desk.timer() - began
+
+
+def run_cycle(desk: Desk, *, slot: datetime | None = None, manual: bool | None = None) -> CycleRecord | None:
+    """Run the agent's cycle for ``slot``, or an extra one now where it is None.
+
+    Returns the record, or None when another process has or had this slot, or took it over meanwhile.
+
+    Raises:
+        JournalUnavailable: nothing can be recorded, so nothing was sent.
+        ConfigError: the slot is in the future; it stays free for its own time.
+    """
+    kind = CycleKind.EXTRA if slot is None else CycleKind.SLOT
+    now, no_clock = _read_clock(desk, slot)
+    _check_due(desk, slot, now)
+    due = slot or now
+    claim = desk.journal.claim(
+        desk.agent.name, due, kind, owner=desk.owner, now=now, wall=desk.clock.wall(), lease=desk.lease, gone=desk.gone
+    )
+    if claim is None:
+        log.info("cycle_not_ours", agent=desk.agent.name, slot=due.isoformat())
+        return None
+    session = desk.calendar.session(market_day(due))
+    run = Run(desk, claim, max(now, due), desk.agent.manual or bool(manual), session)
+    with structlog.contextvars.bound_contextvars(cycle_id=claim.cycle_id):
+        return finish(run, lambda: _failed(no_clock) if no_clock is not None else _cycle(run))
+
+
+def _read_clock(desk: Desk, slot: datetime | None) -> tuple[datetime, TemporaryError | None]:
+    """Return exchange time; where the exchange is down, a slot still gets its outcome, at the slot's own time."""
+    try:
+        return desk.clock.now(), None
+    except TemporaryError as error:
+        if slot is None:
+            raise
+        return slot, error
+
+
+def _check_due(desk: Desk, slot: datetime | None, now: datetime) -> None:
+    """Refuse a slot more than half an interval ahead: it would be decided on bars of too early.
+
+    Less is a clock that follows a running exchange by some latency, which counts as often as the speed.
+    """
+    if slot is not None and slot - now > desk.agent.every / 2:
+        raise ConfigError(
+            "slot", f"{slot.isoformat()} is not due yet, exchange time is {now.isoformat(timespec='seconds')}",
+            fix="leave the slot out for an extra cycle now",
+        )  # fmt: skip
+
+
+def _failed(error: Exception) -> Ended:
+    return Ended(Outcome.FAILED, f"failed: {str(error) or type(error).__name__}; the next slot tries again")
+
+
+def finish(run: Run, body: Callable[[], Ended]) -> CycleRecord | None:
+    """Run the body and write its one outcome; None when the claim was lost on the way."""
+    try:
+        ended = _guarded(run, body)
+        record = CycleRecord(
+            cycle_id=run.claim.cycle_id,
+            agent=run.claim.agent,
+            slot=run.claim.slot,
+            kind=run.claim.kind,
+            outcome=ended.outcome,
+            reason=ended.reason,
+            started_at=run.now,
+            finished_at=run.now,
+            token=run.claim.token,
+            order_ids=ended.order_ids,
+            inputs=run.inputs,
+            details=ended.details,
+            timings=run.timings,
+        )
+        run.desk.journal.finish(run.claim, record)
+    except ClaimLost as error:
+        log.warning("claim_lost", error=str(error))
+        return None
+    log.info("cycle_done", outcome=str(ended.outcome), reason=ended.reason, orders=list(ended.order_ids))
+    return record
+
+
+def _guarded(run: Run, body: Callable[[], Ended]) -> Ended:
+    """Turn every failure into an outcome: an exception must not leave a slot without one."""
+    try:
+        return body()
+    except ClaimLost:
+        raise
+    except HaltedNow as error:
+        return Ended(Outcome.HALTED, f"halted: {error}")
+    except (TemporaryError, AccessDenied, ConfigError) as error:
+        return _failed(error)
+    except OutcomeUnknown as error:
+        return Ended(
+            Outcome.UNKNOWN, f"order {error.client_order_id} may be at the exchange: {error}", (error.client_order_id,)
+        )
+    except Rejected as error:
+        return Ended(Outcome.REJECTED, f"the exchange refused: {error}")
+    except HaltError as error:
+        return _halt_itself(run, error)
+    except Exception as error:  # a slot without an outcome is worse than a broad except
+        log.exception("cycle_crashed")
+        return Ended(Outcome.FAILED, f"unexpected {type(error).__name__}: {error}; the next slot tries again")
+
+
+def _halt_itself(run: Run, error: HaltError) -> Ended:
+    """Stop the agent until a person looks: the flag first, for the journal's record is only the story."""
+    name = run.desk.agent.name
+    run.desk.halts.halt(name, str(error))
+    log.error("agent_halted", reason=str(error))
+    run.desk.journal.record_halt(HaltRecord(name, str(error), run.desk.owner, run.desk.clock.wall()))
+    return Ended(Outcome.HALTED, f"halted itself: {error}")
+
+
+def _cycle(run: Run) -> Ended:
+    stopped = run.desk.halts.reason(run.desk.agent.name)
+    if stopped is not None:
+        return Ended(Outcome.HALTED, f"halted: {stopped}")
+    if run.session is None:
+        return Ended(Outcome.CLOSED, f"the exchange is closed on {market_day(run.claim.slot)}")
+    return _gate(run, run.session) or _open_cycle(run, run.session)
+
+
+def _open_cycle(run: Run, session: Session) -> Ended:
+    with run.step("settle"):
+        books.open_account(run.desk, session.open)
+        unknown = books.ask_unanswered(run.desk)
+    if unknown:
+        name = unknown[0].request.client_order_id
+        return Ended(Outcome.BLOCKED, f"order {name} is unanswered: nothing new before the exchange has said", (name,))
+    inherited = _inherited(run)
+    if inherited is not None:
+        return inherited
+    with run.step("observe"):
+        seen = observe(run.desk, session, run.now)
+    return gate_exchange(run, session, seen) or _decide_and_act(run, session, seen)
+
+
+def _gate(run: Run, session: Session) -> Ended | None:
+    """Return how the cycle ends before anything was read: not a slot, too late, closed."""
+    if run.claim.kind is CycleKind.SLOT:
+        return _gate_slot(run, session)
+    if not is_market_open(session, run.now):
+        day = session.day
+        return Ended(
+            Outcome.CLOSED,
+            f"the market is closed; {day} trades from {session.open:%H:%M} to {session.close:%H:%M} UTC",
+        )
+    return None
+
+
+def _gate_slot(run: Run, session: Session) -> Ended | None:
+    agent, slot = run.desk.agent, run.claim.slot
+    if not is_slot(session, agent.every, agent.sessions, slot):
+        return Ended(Outcome.CLOSED, f"{slot.isoformat()} is not a slot of {agent.name}")
+    if run.now >= slot + agent.every:
+        late = int((run.now - slot).total_seconds())
+        return Ended(Outcome.MISSED, f"missed: started {late} s after the slot, when the next one was due")
+    return None
+
+
+def _inherited(run: Run) -> Ended | None:
+    """Return how a slot ends whose first attempt died after it planned an order: with that order, not a second one."""
+    if run.claim.token == 1:
+        return None
+    intent = run.desk.journal.intent(entry_id(run.desk.agent.name, run.claim.slot))
+    if intent is None:
+        return None
+    name = intent.request.client_order_id
+    return Ended(Outcome.INTERRUPTED, f"interrupted after order {name} was planned; it is {intent.state}", (name,))
+
+
+def gate_exchange(run: Run, session: Session, seen: Seen) -> Ended | None:
+    """The exchange's own clock gates acting; where it contradicts the calendar, that is the outcome."""
+    skew = abs(seen.clock.now - run.now)
+    if skew > run.desk.max_clock_skew:
+        # the reads themselves take time, more of it at a multiple of the speed: look at our clock again
+        skew = abs(seen.clock.now - run.desk.clock.now())
+    if skew > run.desk.max_clock_skew:
+        return Ended(Outcome.BLOCKED, f"the exchange's clock is {skew.total_seconds():.0f} s off ours")
+    if is_market_open(session, run.now) and not seen.clock.is_open:
+        log.error("calendar_disagrees", next_open=seen.clock.next_open.isoformat())
+        return Ended(
+            Outcome.CLOSED,
+            f"the exchange says closed until {seen.clock.next_open:%Y-%m-%d %H:%M} UTC, "
+            f"the calendar says open until {session.close:%H:%M} UTC",
+        )
+    return None
+
+
+def _decide_and_act(run: Run, session: Session, seen: Seen) -> Ended:
+    desk = run.desk
+    known = states(desk, session)
+    if is_market_open(session, run.now):
+        books.record_equity(desk, run.now, known.agent.holding, seen.quote, seen.account.equity)
+    if seen.sentiment is not None:
+        desk.journal.record_sentiment(run.claim, desk.agent.symbol, run.now, seen.sentiment)
+    with run.step("decide"):
+        thought = think(desk.agent, desk.strategy, inputs_of(desk, seen, known.agent, run.now))
+    if desk.keep_inputs:
+        run.inputs = recorded(thought.inputs)
+    if not is_market_open(session, run.now):
+        return Ended(Outcome.OBSERVED, f"outside regular hours: {thought.decision.rationale}", details=thought.details)
+    with run.step("act"):
+        return act(desk, run.claim, session, seen, known, thought, manual=run.manual, now=run.now)

@@ -1,0 +1,63 @@
+"""The composition root: which doors an agent's orders and prices go through."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ztrade.adapters.alpaca import AlpacaExchange, AlpacaMarketData
+from ztrade.app.desk import Desk
+from ztrade.bootstrap import Runtime
+from ztrade.config import hard_time_limit, load_config
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    """Return the shipped agents, of which spy trades real money."""
+    folder = tmp_path / "etc"
+    shutil.copytree(SHIPPED, folder)
+    main, spy, keys = folder / "ztrade.toml", folder / "agents" / "spy.toml", folder / "credentials.toml"
+    (tmp_path / "state").mkdir()
+    text = main.read_text().replace("allow_live = false", "allow_live = true")
+    main.write_text(f'state_dir = "{tmp_path / "state"}"\n' + text)
+    text = spy.read_text().replace("dry_run = true ", "dry_run = false ").replace('"paper"', '"live"')
+    spy.write_text(text)
+    keys.write_text('[live]\nkey_id = "AK"\nsecret_key = "s"\n')
+    keys.chmod(0o600)
+    return Runtime(load_config(main))
+
+
+def addresses(desk: Desk) -> set[str]:
+    """Return every address that the desk's doors lead to."""
+    assert isinstance(desk.exchange, AlpacaExchange)
+    assert isinstance(desk.data, AlpacaMarketData)
+    found = [desk.exchange._gateway.settings, desk.data._gateway.settings]
+    found += [source._news._gateway.settings for source in desk.sources]  # type: ignore[attr-defined]
+    return {url for settings in found for url in (settings.trading_url, settings.data_url)}
+
+
+def test_a_dry_run_by_hand_of_a_live_agent_knows_only_the_embedded_exchange(runtime: Runtime) -> None:
+    """Orders, prices and news: no door of its desk leads to Alpaca, and its books are not the live ones."""
+    live, dry = runtime.desk("spy"), runtime.desk("spy", dry_run=True)
+    assert addresses(live) == {"https://api.alpaca.markets", "https://data.alpaca.markets"}
+    assert addresses(dry) == {runtime.config.main.exchange.url}
+    assert (live.account, dry.account) == ("live", "embedded")
+    assert runtime.desk("spy").account == "live"
+
+
+def test_a_claim_outlives_the_longest_cycle(runtime: Runtime) -> None:
+    """Otherwise a second worker would take over from one that is still at it."""
+    for name, agent in runtime.config.agents.items():
+        desk = runtime.desk(name)
+        assert desk.lease > hard_time_limit(agent.every)
+
+
+def test_an_unanswered_order_is_asked_for_longer_than_it_may_travel(runtime: Runtime) -> None:
+    """Half of the grace is for getting to the exchange's door, half for the way through it."""
+    desk = runtime.desk("spy")
+    assert isinstance(desk.exchange, AlpacaExchange)
+    assert desk.unknown_grace / 2 > desk.exchange._gateway.settings.submit_deadline

@@ -1,0 +1,275 @@
+"""Configuration: the shipped files are right, and every mistake is named with file, key and mend."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from ztrade.config import Config, hard_time_limit, load_config
+from ztrade.config_schema import AccountSection, AgentFile, MainFile
+from ztrade.domain.durations import format_duration, parse_duration
+from ztrade.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ZTRADE_CONFIG", "ZTRADE_STATE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(SHIPPED, tmp_path / "etc")
+    return tmp_path / "etc"
+
+
+def edited(folder: Path, file: str, old: str, new: str) -> Config:
+    path = folder / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return load_config(folder / "ztrade.toml")
+
+
+def test_the_shipped_configuration_is_right(folder: Path) -> None:
+    """Three agents, dry, without warnings: what a newcomer starts with."""
+    config = load_config(folder / "ztrade.toml")
+    assert sorted(config.agents) == ["aapl", "spy", "tsla"]
+    assert config.warnings == ()
+    assert all(agent.dry_run and not agent.manual for agent in config.agents.values())
+    assert config.agents["aapl"].limits.stop_loss == Decimal("0.015")
+    assert config.agent("agent_spy").name == "spy"
+
+
+SPY = "agents/spy.toml"
+MISTAKES = {
+    "unknown key": (SPY, "capital = 10000", "captial = 10000", "captial: unknown key"),
+    "missing key": (SPY, 'symbol = "SPY"\n', "", "symbol: is missing"),
+    "lower-case symbol": (SPY, 'symbol = "SPY"', 'symbol = "spy"', "symbol"),
+    "duration as number": (SPY, 'every = "5m"', "every = 5", 'a duration is text like "5m"'),
+    "duration nonsense": (SPY, 'every = "5m"', 'every = "5 minutes"', "not a duration"),
+    "negative money": (SPY, "max_position_value = 5000", "max_position_value = -1", "greater than 0"),
+    "nan": (SPY, "max_position_value = 5000", "max_position_value = nan", "finite"),
+    "infinite": (SPY, "max_daily_loss = 300", "max_daily_loss = inf", "finite"),
+    "percent for fraction": (SPY, "stop_loss = 0.02", "stop_loss = 2", "less than 1"),
+    "confidence over one": (SPY, "min_confidence = 0.60", "min_confidence = 60", "less than or equal to 1"),
+    "unknown strategy": (SPY, 'name = "momentum"', 'name = "martingale"', "martingale"),
+    "unknown parameter": (SPY, 'name = "momentum"', 'name = "momentum"\nspeed = 3', "speed"),
+    "text parameter": (SPY, 'name = "momentum"', 'name = "momentum"\nspeed = "x"', "must be a number"),
+    "timeframe": (SPY, 'timeframe = "15m"', 'timeframe = "7m"', "not a multiple of 5m"),
+    "delay": (SPY, 'every = "5m"', 'every = "5m"\ndelay = "5m"', "shorter than every"),
+    "weights": (SPY, "sentiment = 0.6\ntechnical = 0.4", "sentiment = 0\ntechnical = 0", "both weights are 0"),
+    "contradiction": (SPY, "max_open_positions = 1", "max_open_positions = 0", "must both be 0"),
+    "account": (SPY, 'account = "paper"', 'account = "papier"', "'papier' is not in ztrade.toml"),
+    "same symbol": (SPY, 'symbol = "SPY"', 'symbol = "TSLA"', "both trade TSLA"),
+    "switch as text": (SPY, "dry_run = true", 'dry_run = "no"', "dry_run"),
+    "switch as number": (SPY, "manual = false", "manual = 0", "manual"),
+    "true for a number": (SPY, "max_daily_trades = 5", "max_daily_trades = true", "must be a number"),
+    "true for money": (SPY, "max_position_value = 5000", "max_position_value = true", "found true"),
+    "a session twice": (SPY, 'every = "5m"', 'every = "5m"\nsessions = ["regular", "regular"]', "twice"),
+    "proposal without life": (SPY, "capital = 10000", 'capital = 10000\nproposal_ttl = "0s"', "proposal_ttl"),
+    "value as in the file": (SPY, "stop_loss = 0.02", "stop_loss = -0.02", "(found -0.02)"),
+    "live switch as text": ("ztrade.toml", "allow_live = false", 'allow_live = "yes"', "must be true or false"),
+    "no such port": ("ztrade.toml", "127.0.0.1:8642", "127.0.0.1:86420", "port"),
+    "redis port": ("ztrade.toml", "allow_live = false", '[redis]\nurl = "redis://localhost:99999"\n', "redis.url"),
+    "database url": ("ztrade.toml", "allow_live = false", '[journal]\nurl = "sqlte:///x.db"\n', "sqlite:///"),
+    "no time to answer": ("ztrade.toml", "allow_live = false", '[alpaca]\nread_timeout = "0s"\n', "read_timeout"),
+    "test task without rest": ("ztrade.toml", "allow_live = false", '[beat]\ntest_task = "0s"\n', "test_task"),
+    "no past": ("ztrade.toml", "allow_live = false", '[sentiment]\nlookback = "0s"\n', "lookback"),
+    "not toml": (SPY, "[schedule]", "[schedule", "not valid TOML"),
+    "main key": ("ztrade.toml", "allow_live = false", "allow_life = false", "allow_life: unknown key"),
+    "main url": ("ztrade.toml", "http://127.0.0.1:8642", "127.0.0.1:8642", "exchange.url"),
+    "tls unverified": (
+        "ztrade.toml",
+        "allow_live = false",
+        'allow_live = false\n[redis]\nurl = "rediss://h/0"\n',
+        "ssl_cert_reqs=required",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named_with_its_file(name: str, folder: Path) -> None:
+    """One error, with the file, the key and what is wrong."""
+    file, old, new, words = MISTAKES[name]
+    with pytest.raises(ConfigError) as caught:
+        edited(folder, file, old, new)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_limits_that_cannot_bind_are_warnings(folder: Path) -> None:
+    """The agent starts; a person is told that a number does nothing."""
+    config = edited(folder, SPY, "max_daily_loss = 300", "max_daily_loss = 90000")
+    assert any("max_daily_loss" in warning for warning in config.warnings)
+    config = edited(folder, SPY, "min_confidence = 0.60", "min_confidence = 0")
+    assert any("min_confidence" in warning for warning in config.warnings)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("max_daily_loss = 300", "max_daily_loss = 2500", "above the account's 2000"),
+        ("max_daily_loss = 300", "max_daily_loss = 60", "one stopped trade"),
+        ("max_position_value = 5000", "max_position_value = 20000", "above capital"),
+    ],
+)
+def test_limits_are_held_against_each_other(folder: Path, old: str, new: str, words: str) -> None:
+    """A limit that another one makes idle, or that one trade can break, is said at every start."""
+    assert any(words in warning for warning in edited(folder, SPY, old, new).warnings)
+
+
+def go_live(folder: Path, *, allowed: bool, keys: bool) -> Config:
+    if allowed:
+        path = folder / "ztrade.toml"
+        path.write_text(path.read_text().replace("allow_live = false", "allow_live = true"))
+    if keys:
+        path = folder / "credentials.toml"
+        path.write_text('[live]\nkey_id = "AK"\nsecret_key = "s"\n')
+        path.chmod(0o600)
+    text = (folder / SPY).read_text()
+    text = text.replace("dry_run = true ", "dry_run = false ").replace('account = "paper"', 'account = "live"')
+    (folder / SPY).write_text(text)
+    return load_config(folder / "ztrade.toml")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "keys", "missing"), [(False, True, "allow_live"), (True, False, "key_id"), (False, False, "allow_live")]
+)
+def test_live_money_needs_every_switch(folder: Path, allowed: bool, keys: bool, missing: str) -> None:
+    """Anything less refuses to start and says which switch is missing."""
+    with pytest.raises(ConfigError, match="live money is not switched on") as caught:
+        go_live(folder, allowed=allowed, keys=keys)
+    assert missing in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://api.alpaca.markets", "https://API.alpaca.markets.:443"])
+def test_a_paper_account_at_the_live_address_is_refused(folder: Path, url: str) -> None:
+    """It would trade real money past every switch."""
+    with pytest.raises(ConfigError, match="trades real money"):
+        edited(
+            folder,
+            "ztrade.toml",
+            "allow_live = false",
+            f'allow_live = false\n[accounts.more]\nkind = "paper"\ntrading_url = "{url}"\n',
+        )
+
+
+def test_live_with_every_switch_starts(folder: Path) -> None:
+    """With all switches on, the agent is live."""
+    config = go_live(folder, allowed=True, keys=True)
+    assert not config.agents["spy"].dry_run
+    assert config.keys("live") is not None
+
+
+def test_keys_that_others_can_read_are_refused(folder: Path) -> None:
+    """A credentials file must be the user's alone."""
+    (folder / "credentials.toml").write_text('[paper]\nkey_id = "PK"\nsecret_key = "s"\n')
+    (folder / "credentials.toml").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load_config(folder / "ztrade.toml").keys("paper")
+
+
+def test_keys_are_never_shown(folder: Path) -> None:
+    """Neither repr nor str of the pair contains it."""
+    path = folder / "credentials.toml"
+    path.write_text('[paper]\nkey_id = "PKSECRET"\nsecret_key = "SSECRET"\n')
+    path.chmod(0o600)
+    assert "SECRET" not in f"{load_config(folder / 'ztrade.toml').keys('paper')!r}"
+
+
+def test_the_environment_overrides_single_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ZTRADE_SECTION__KEY wins over the file."""
+    monkeypatch.setenv("ZTRADE_EXCHANGE__URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("ZTRADE_FLOWER__PORT", "5556")
+    config = load_config(folder / "ztrade.toml")
+    assert config.main.exchange.url == "http://127.0.0.1:1"
+    assert config.main.flower.port == 5556
+
+
+@pytest.mark.parametrize("name", ["ZTRADE_EXCHANGE__ULR", "ZTRADE_NOPE", "ZTRADE_ALLOW_LIVE__X", "ZTRADE_"])
+def test_a_misspelt_variable_is_an_error(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typing mistake must not leave the default in force unseen."""
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(ConfigError, match="names no key"):
+        load_config(folder / "ztrade.toml")
+
+
+@pytest.mark.parametrize("word", ["true", "false"])
+def test_a_switch_in_the_environment_is_spelt_as_in_the_file(
+    word: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables are text, so the two words count there."""
+    monkeypatch.setenv("ZTRADE_ALLOW_LIVE", word)
+    assert load_config(folder / "ztrade.toml").main.allow_live is (word == "true")
+
+
+def test_a_bad_value_in_the_environment_names_the_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The value is checked like one in the file."""
+    monkeypatch.setenv("ZTRADE_FLOWER__PORT", "many")
+    with pytest.raises(ConfigError, match=r"flower\.port"):
+        load_config(folder / "ztrade.toml")
+
+
+def test_no_file_says_what_to_do(tmp_path: Path) -> None:
+    """A missing main file points to --config and to the demo."""
+    with pytest.raises(ConfigError, match="ztrade demo"):
+        load_config(tmp_path / "ztrade.toml")
+
+
+@pytest.mark.parametrize("name", ["SPY.toml", "9lives.toml", "a b.toml", f"{'x' * 40}.toml"])
+def test_agent_names_are_safe_for_queues_units_and_ids(name: str, folder: Path) -> None:
+    """The file's name becomes part of queue, unit and order names."""
+    shutil.copy(folder / SPY, folder / "agents" / name)
+    with pytest.raises(ConfigError, match="the file's name is the agent's"):
+        load_config(folder / "ztrade.toml")
+
+
+def test_both_spellings_of_one_agent_are_refused(folder: Path) -> None:
+    """agent_spy.toml beside spy.toml would be the same agent twice."""
+    shutil.copy(folder / SPY, folder / "agents" / "agent_spy.toml")
+    with pytest.raises(ConfigError, match="a second file"):
+        load_config(folder / "ztrade.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("2d", 172800), ("250ms", 0.25)]
+)
+def test_durations_are_read_and_written(text: str, seconds: float) -> None:
+    """What is written can be read back."""
+    assert parse_duration(text) == timedelta(seconds=seconds)
+    assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+def test_the_hard_limit_is_under_the_interval() -> None:
+    """0.8 x the interval, at most ten minutes."""
+    assert hard_time_limit(timedelta(minutes=5)) == timedelta(minutes=4)
+    assert hard_time_limit(timedelta(hours=1)) == timedelta(minutes=10)
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _keys(kind, f"{prefix}{name}.")
+        elif name == "accounts":
+            yield from _keys(AccountSection, "accounts.NAME.")
+        else:
+            yield prefix + name
+
+
+@pytest.mark.parametrize(("model", "title"), [(MainFile, "## ztrade.toml"), (AgentFile, "## agents/NAME.toml")])
+def test_the_reference_lists_every_key(model: type[BaseModel], title: str) -> None:
+    """A key that the reference lacks, or one that is no more, fails here."""
+    page = (SHIPPED.parents[1] / "docs" / "reference" / "configuration.md").read_text()
+    table = page.split(title)[1].split("\n## ")[0]
+    written = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
+    assert written == set(_keys(model))

@@ -1,0 +1,321 @@
+"""Configuration: parsed once into frozen objects. The only place that reads the environment.
+
+``ztrade.toml`` is the main file, ``agents/NAME.toml`` beside it describe the agents, ``credentials.toml`` beside it
+(mode 0600) holds keys. Every mistake is one :class:`~ztrade.errors.ConfigError` with file, key, reason and mend.
+Environment variables ``ZTRADE_SECTION__KEY`` override single keys of the main file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from ztrade.config_schema import AgentFile, MainFile
+from ztrade.domain.agent import AccountLimits, Agent, canonical_name
+from ztrade.domain.limits import contradictions, idle_beside_account, idle_limits
+from ztrade.errors import ConfigError
+
+#: the account name under which the journal keeps what happens on the embedded exchange
+EMBEDDED = "embedded"
+#: where Alpaca trades real money
+LIVE_HOST = "api.alpaca.markets"
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+#: variables with the prefix that are not overrides of keys
+_PLAIN = {"ZTRADE_CONFIG", "ZTRADE_STATE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """An Alpaca key pair; its repr shows nothing."""
+
+    key_id: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """One Alpaca account; empty URLs mean Alpaca's own hosts for its kind."""
+
+    name: str
+    kind: Literal["paper", "live"]
+    trading_url: str = ""
+    data_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that was configured; ``main`` keeps the sections that need no translation."""
+
+    path: Path
+    state_dir: Path
+    main: MainFile
+    agents: Mapping[str, Agent]
+    accounts: Mapping[str, AccountConfig]
+    limits: AccountLimits
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def redis_url(self) -> str:
+        """The configured Redis, or the embedded one's unix socket."""
+        return self.main.redis.url or f"redis+socket://{self.state_dir}/run/redis.sock"
+
+    @property
+    def journal_url(self) -> str:
+        return self.main.journal.url or f"sqlite:///{self.state_dir}/journal.db"
+
+    def agent(self, name: str) -> Agent:
+        """Return the agent by name (``agent_spy`` is accepted for ``spy``).
+
+        Raises:
+            ConfigError: there is no such agent file.
+        """
+        found = self.agents.get(canonical_name(name))
+        if found is None:
+            known = ", ".join(sorted(self.agents)) or "none"
+            raise ConfigError(f"agent {name!r}", "there is no such agent", fix=f"known agents: {known}")
+        return found
+
+    def keys(self, account: str) -> Keys | None:
+        """Read the account's key pair from the credentials file; None where it is absent.
+
+        Raises:
+            ConfigError: the file is readable by others, or malformed.
+        """
+        path = self.path.parent / self.main.credentials
+        section = _read_credentials(path).get(account)
+        if not isinstance(section, Mapping):
+            return None
+        key_id, secret = section.get("key_id"), section.get("secret_key")
+        if not (isinstance(key_id, str) and isinstance(secret, str) and key_id and secret):
+            raise ConfigError(f"{path}: [{account}]", "key_id and secret_key must be non-empty text")
+        return Keys(key_id, secret)
+
+    def with_state(self, state_dir: Path) -> Self:
+        """Return the same configuration with its state elsewhere."""
+        from dataclasses import replace
+
+        return replace(self, state_dir=state_dir)
+
+
+def default_config_path() -> Path:
+    """Return ``$ZTRADE_CONFIG``, else ``./ztrade.toml`` where it exists, else ``/etc/ztrade/ztrade.toml``."""
+    named = os.environ.get("ZTRADE_CONFIG")
+    if named:
+        return Path(named)
+    local = Path("ztrade.toml")
+    return local if local.exists() else Path("/etc/ztrade/ztrade.toml")
+
+
+def default_state_dir() -> Path:
+    """Return ``$ZTRADE_STATE``, else ``$XDG_STATE_HOME/ztrade`` (``~/.local/state/ztrade``)."""
+    named = os.environ.get("ZTRADE_STATE")
+    if named:
+        return Path(named).expanduser().absolute()
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state").absolute() / "ztrade"
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read and check the main file, the agent files and the environment.
+
+    Raises:
+        ConfigError: anything is wrong; nothing was started or written.
+    """
+    path = (path or default_config_path()).absolute()
+    main = _validated(MainFile, _overridden(_read_toml(path)), path)
+    agents = _load_agents(path.parent / main.agents_dir, main)
+    accounts = {name: AccountConfig(name, a.kind, a.trading_url, a.data_url) for name, a in main.accounts.items()}
+    limits = AccountLimits(**main.limits.model_dump())
+    config = Config(
+        path,
+        _state_dir(path, main),
+        main,
+        agents,
+        accounts,
+        limits,
+        tuple(w for agent in agents.values() for w in (*idle_limits(agent), *idle_beside_account(agent, limits))),
+    )
+    _check_accounts(config)
+    return config
+
+
+def _state_dir(path: Path, main: MainFile) -> Path:
+    if os.environ.get("ZTRADE_STATE") or not main.state_dir:
+        return default_state_dir()
+    return (path.parent / Path(main.state_dir).expanduser()).absolute()
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except FileNotFoundError:
+        raise ConfigError(
+            str(path), "the file does not exist", fix="name one with --config or ZTRADE_CONFIG, or try `ztrade demo`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), f"cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), f"is not valid TOML: {error}") from None
+
+
+def _overridden(raw: dict[str, Any]) -> dict[str, Any]:
+    for name, value in sorted(os.environ.items()):
+        if not name.startswith("ZTRADE_") or name in _PLAIN or name.startswith("ZTRADE_TEST_"):
+            continue
+        keys = name.removeprefix("ZTRADE_").lower().split("__")
+        _override(raw, keys, value, name)
+    return raw
+
+
+def _override(raw: dict[str, Any], keys: Sequence[str], value: str, name: str) -> None:
+    node: Any = raw
+    schema: Any = MainFile
+    for key in keys[:-1]:
+        schema = _section(schema, key)
+        node = node.setdefault(key, {}) if isinstance(node, dict) else None
+    known = isinstance(schema, type) and keys[-1] in getattr(schema, "model_fields", {})
+    if not known or not isinstance(node, dict):
+        raise ConfigError(
+            f"environment variable {name}",
+            "names no key of ztrade.toml",
+            fix="spell it ZTRADE_SECTION__KEY, like ZTRADE_REDIS__URL, or unset it",
+        )
+    node[keys[-1]] = value
+
+
+def _section(schema: Any, key: str) -> Any:
+    found = getattr(schema, "model_fields", {}).get(key)
+    return found.annotation if found is not None else None
+
+
+def _validated(model: Any, raw: Mapping[str, Any], path: Path) -> Any:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(str(path), _say(error)) from None
+
+
+def _say(error: ValidationError) -> str:
+    """Turn pydantic's list into one line per mistake: key, what is wrong, what was found."""
+    lines = []
+    for entry in error.errors():
+        key = ".".join(str(part) for part in entry["loc"]) or "(file)"
+        if entry["type"] == "extra_forbidden":
+            lines.append(f"{key}: unknown key")
+        elif entry["type"] == "missing":
+            lines.append(f"{key}: is missing")
+        else:
+            found = "" if isinstance(entry["input"], dict) else f" (found {_shown(entry['input'])})"
+            lines.append(f"{key}: {entry['msg'].removeprefix('Value error, ')}{found}")
+    return "; ".join(lines)
+
+
+def _shown(value: object) -> str:
+    """Spell a value as a file would, not as Python does."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, Decimal) else repr(value)
+
+
+def _load_agents(folder: Path, main: MainFile) -> dict[str, Agent]:
+    if not folder.is_dir():
+        raise ConfigError(str(folder), "the agents' folder does not exist", fix="create it, or set agents_dir")
+    agents: dict[str, Agent] = {}
+    for path in sorted(folder.glob("*.toml")):
+        agent = load_agent(path, main)
+        if agent.name in agents:
+            raise ConfigError(str(path), f"a second file for agent {agent.name!r}", fix="keep one of the two")
+        agents[agent.name] = agent
+    return agents
+
+
+def load_agent(path: Path, main: MainFile) -> Agent:
+    """Read one agent file; its name is the file's.
+
+    Raises:
+        ConfigError: a key is unknown, missing, wrong, or contradicts another.
+    """
+    name = canonical_name(path.stem)
+    if not _NAME.fullmatch(name):
+        raise ConfigError(str(path), "the file's name is the agent's: lower-case letters, digits, - and _, at most 32")
+    file: AgentFile = _validated(AgentFile, _read_toml(path), path)
+    agent = file.to_agent(name)
+    if agent.account not in main.accounts:
+        raise ConfigError(
+            f"{path}: account", f"{agent.account!r} is not in ztrade.toml", fix=f"one of: {', '.join(main.accounts)}"
+        )
+    for key, problem in contradictions(agent):
+        raise ConfigError(f"{path}: {key}", problem)
+    _check_strategy(agent, path)
+    return agent
+
+
+def _check_strategy(agent: Agent, path: Path) -> None:
+    from ztrade.strategies import create  # TA-Lib costs 80 ms, which readers of the schema alone need not pay
+
+    try:
+        create(agent.strategy, agent.parameters)
+    except (ValueError, ConfigError) as error:
+        raise ConfigError(f"{path}: [strategy]", str(error)) from None
+
+
+def _check_accounts(config: Config) -> None:
+    for section in config.accounts.values():
+        host = (urlsplit(section.trading_url).hostname or "").rstrip(".")
+        if section.kind == "paper" and host == LIVE_HOST:
+            raise ConfigError(
+                f"{config.path}: accounts.{section.name}.trading_url",
+                f"{section.trading_url!r} trades real money, and the account is of kind paper",
+                fix="leave trading_url out, or make it an account of kind live with its switches",
+            )
+    seen: dict[tuple[str, str], str] = {}
+    for agent in config.agents.values():
+        account = EMBEDDED if agent.dry_run else agent.account
+        other = seen.setdefault((account, agent.symbol), agent.name)
+        if other != agent.name:
+            raise ConfigError(
+                f"agents {other!r} and {agent.name!r}",
+                f"both trade {agent.symbol} on account {account}",
+                "resting orders of one make the other's orders wash trades",
+                "give them different symbols or accounts",
+            )
+        if not agent.dry_run and config.accounts[agent.account].kind == "live":
+            _check_live(config, agent)
+
+
+def _check_live(config: Config, agent: Agent) -> None:
+    missing = []
+    if agent.account != "live":
+        missing.append('account = "live" in the agent file (live accounts carry that name)')
+    if not config.main.allow_live:
+        missing.append("allow_live = true in ztrade.toml")
+    if config.keys(agent.account) is None:
+        missing.append(f"[{agent.account}] key_id and secret_key in {config.main.credentials}")
+    if missing:
+        raise ConfigError(
+            f"agent {agent.name!r}", "live money is not switched on", fix="missing: " + "; ".join(missing)
+        )
+
+
+def _read_credentials(path: Path) -> Mapping[str, Any]:
+    if not path.exists():
+        return {}
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(str(path), "others can read the keys", fix=f"chmod 600 {path}")
+    return _read_toml(path)
+
+
+def hard_time_limit(every: timedelta) -> timedelta:
+    """Return a cycle's hard time limit: the smaller of 600 s and 0.8 x its interval."""
+    return min(timedelta(seconds=600), every * 0.8)

@@ -1,0 +1,99 @@
+"""Log lines: one JSON object each, whatever is logged; no secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ztrade.service.logs import LineHandler, dumps, hide_secrets
+
+PRELUDE = "import logging, structlog\nfrom ztrade.service import logs\nlogs.configure('info')\n"
+
+
+def run(body: str) -> list[dict[str, Any]]:
+    """Run a program in its own process, because logging is the process's, and return its lines."""
+    done = subprocess.run([sys.executable, "-c", PRELUDE + body], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_our_lines_and_foreign_ones_look_alike() -> None:
+    """structlog's and the standard library's lines have the same fields."""
+    lines = run(
+        "structlog.get_logger('ours').info('cycle_done', agent='spy')\n"
+        "logging.getLogger('theirs').warning('queue %s is %d', 'q', 3)\n"
+        "structlog.get_logger().debug('too quiet')\n"
+    )
+    assert [(line["event"], line["level"], line["logger"]) for line in lines] == [
+        ("cycle_done", "info", "ours"),
+        ("queue q is 3", "warning", "theirs"),
+    ]
+    assert lines[0]["timestamp"].endswith("Z")
+
+
+def test_anything_can_be_logged() -> None:
+    """Sets, circles, broken reprs, wrong format arguments, exceptions: a line comes out, no exception."""
+    lines = run(
+        "class Bad:\n    def __repr__(self): raise RuntimeError('no')\n"
+        "circle = []; circle.append(circle)\n"
+        "log = structlog.get_logger()\n"
+        "log.info('a', value={1, 2}); log.info('b', value=circle); log.info('c', value=Bad())\n"
+        "log.info('d', **{'value': {('a', 1): 2}}); log.info('\\ud800')\n"
+        "logging.getLogger().warning('%d', 'text')\n"
+        "try: 1 / 0\nexcept ZeroDivisionError: log.exception('e')\n"
+    )
+    assert len(lines) == 7
+    assert "ZeroDivisionError" in lines[-1]["exception"]
+    assert lines[2]["value"] == "<Bad that cannot be shown>"
+
+
+def test_secrets_are_replaced() -> None:
+    """Values under names of secrets, and passwords inside URLs, never reach a line; numbers named token do."""
+    event = {"password": "geheim", "api_key": "geheim", "url": "redis://u:geheim@h/0", "token": 3}
+    hidden = hide_secrets(None, "info", dict(event))
+    assert "geheim" not in json.dumps(hidden)
+    assert hidden["token"] == 3
+    assert hidden["url"] == "redis://u:***@h/0"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | st.binary() | st.datetimes() | st.decimals(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers() | st.tuples(st.text()), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), values))
+def test_dumps_gives_one_line_for_anything(event: dict[str, Any]) -> None:
+    """One line, which can be read back."""
+    line = dumps(event)
+    assert "\n" not in line
+    assert isinstance(json.loads(line), dict)
+
+
+def test_a_full_disk_or_closed_pipe_does_not_raise(tmp_path: Path) -> None:
+    """A handler whose file is gone loses the line and nothing else."""
+    handle = os.open(tmp_path / "x", os.O_WRONLY | os.O_CREAT)
+    os.close(handle)
+    handler = LineHandler(handle, logging.Formatter())
+    handler.emit(logging.LogRecord("a", logging.INFO, "", 1, "lost", (), None))
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_levels(level: str) -> None:
+    """Only lines of the level and above are written."""
+    program = PRELUDE.replace("'info'", repr(level)) + (
+        "for name in ('debug', 'info', 'warning', 'error'): getattr(structlog.get_logger(), name)(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    order = ["debug", "info", "warning", "error"]
+    assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == order[order.index(level) :]

@@ -1,0 +1,125 @@
+"""Commands that look: logs, replay, config check."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.app.desks import BUY
+from tests.unit.cli.stage import Stage, one_error
+from ztrade.cli.config import masked
+from ztrade.cli.logs import _grown
+
+
+@pytest.fixture
+def logged(stage: Stage) -> Stage:
+    folder = stage.state / "logs"
+    folder.mkdir(parents=True)
+    (folder / "worker-spy.log").write_text("".join(f"spy line {n}\n" for n in range(100)))
+    (folder / "beat.log").write_text("beat line\n")
+    return stage
+
+
+def test_logs_of_one_agent_are_its_workers_last_lines(logged: Stage) -> None:
+    """Either spelling of the agent's name works."""
+    for name in ("spy", "agent_spy", "worker-spy"):
+        lines = logged.run("logs", name, "-n", "2").stdout.splitlines()
+        assert lines == ["spy line 98", "spy line 99"]
+
+
+def test_logs_of_all_programs_are_labelled(logged: Stage) -> None:
+    """Without a name every log is shown."""
+    lines = logged.run("logs", "-n", "1").stdout.splitlines()
+    assert lines == ["beat: beat line", "worker-spy: spy line 99"]
+
+
+def test_a_log_that_is_not_there_names_the_known_ones(logged: Stage) -> None:
+    """Exit code 2."""
+    assert "known: beat, spy" in one_error(logged.run("logs", "flower"), 2)
+
+
+def test_no_logs_at_all_are_said(stage: Stage) -> None:
+    """Nothing has run here."""
+    assert "holds no logs" in one_error(stage.run("logs"), 2)
+
+
+def test_following_gives_whole_lines_and_survives_rotation(tmp_path: Path) -> None:
+    """Half a line waits for its end; a file that became shorter is read from its beginning; a gone one is empty."""
+    path = tmp_path / "a.log"
+    path.write_text("one\ntwo\nhal")
+    lines, place = _grown(path, 0)
+    assert lines == ["one", "two"]
+    path.write_text("one\ntwo\nhalf\n")
+    lines, place = _grown(path, place)
+    assert lines == ["half"]
+    path.write_text("new\n")
+    lines, place = _grown(path, place)
+    assert lines == ["new"]
+    path.unlink()
+    assert _grown(path, place) == ([], 0)
+
+
+def test_a_cycle_replays_to_the_same_decision_by_the_real_strategy(stage: Stage) -> None:
+    """What a scripted strategy decided is not what momentum decides: exit code 1 and both are shown."""
+    stage.bench.cycle(30, BUY)
+    (cycle,) = stage.json("cycles")
+    record = stage.json("replay", cycle["cycle_id"])
+    assert record["then"]["action"] == "buy"
+    assert record["same"] is (record["then"] == record["now"])
+    assert stage.run("replay", cycle["cycle_id"]).exit_code == (0 if record["same"] else 1)
+
+
+def test_a_cycle_without_inputs_cannot_be_replayed(stage: Stage) -> None:
+    """It says how the cycle ended instead."""
+    stage.bench.halts.halt("spy", "too hot")
+    stage.bench.cycle(30, BUY)
+    (cycle,) = stage.json("cycles")
+    result = stage.run("replay", cycle["cycle_id"])
+    assert result.exit_code == 1
+    assert "halted: too hot" in result.stdout
+
+
+def test_a_cycle_that_is_not_there_is_said(stage: Stage) -> None:
+    """Exit code 2 with the way to find ids."""
+    assert "ztrade cycles --json" in one_error(stage.run("replay", "spy.nothing"), 2)
+
+
+def test_config_check_shows_what_counts_and_warns(stage: Stage) -> None:
+    """Exit code 0 with warnings; every agent's effective limits are there."""
+    path = stage.path.parent / "agents" / "spy.toml"
+    path.write_text(path.read_text().replace("max_position_value = 5000", "max_position_value = 50000"))
+    result = stage.run("config", "check")
+    assert result.exit_code == 0, result.output
+    assert "warning: spy: max_position_value 50000 is above capital 10000" in result.stdout
+    assert "agents.spy.limits.cooldown" in result.stdout
+    assert re.search(r"^agents\.spy\.sessions +regular$", result.stdout, re.MULTILINE)
+    assert "<" not in result.stdout
+    assert stage.json("config", "check")["agents"]["aapl"]["limits"]["stop_loss"] == "0.015"
+
+
+def test_config_check_masks_what_is_secret(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, no password of a URL."""
+    secrets = stage.path.parent / "credentials.toml"
+    secrets.write_text('[paper]\nkey_id = "PKABCDEFGH"\nsecret_key = "very-secret"\n')
+    secrets.chmod(0o600)
+    monkeypatch.setenv("ZTRADE_REDIS__URL", "redis://:hunter2@127.0.0.1:6379/0")
+    monkeypatch.setenv("ZTRADE_JOURNAL__URL", "postgresql://me:hunter3@db/ztrade")
+    output = stage.run("config", "check").output + stage.run("config", "check", "--json").output
+    assert not {word for word in ("very-secret", "PKABCDEFGH", "hunter2", "hunter3") if word in output}
+    assert "PKAB…" in output
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:pa:ss@host/0", "redis://:***@host/0"),
+        ("redis://user:p%40ss@host:6379/0", "redis://user:***@host:6379/0"),
+        ("sqlite:////var/lib/j.db", "sqlite:////var/lib/j.db"),
+        ("redis://host/0", "redis://host/0"),
+    ],
+)
+def test_passwords_of_urls_are_hidden(url: str, shown: str) -> None:
+    """Everything else of the URL stays readable."""
+    assert masked(url) == shown

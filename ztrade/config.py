@@ -11,8 +11,8 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -103,8 +103,6 @@ class Config:
 
     def with_state(self, state_dir: Path) -> Self:
         """Return the same configuration with its state elsewhere."""
-        from dataclasses import replace
-
         return replace(self, state_dir=state_dir)
 
 
@@ -137,17 +135,18 @@ def load_config(path: Path | None = None) -> Config:
     agents = _load_agents(path.parent / main.agents_dir, main)
     accounts = {name: AccountConfig(name, a.kind, a.trading_url, a.data_url) for name, a in main.accounts.items()}
     limits = AccountLimits(**main.limits.model_dump())
-    config = Config(
-        path,
-        _state_dir(path, main),
-        main,
-        agents,
-        accounts,
-        limits,
-        tuple(w for agent in agents.values() for w in (*idle_limits(agent), *idle_beside_account(agent, limits))),
-    )
+    config = Config(path, _state_dir(path, main), main, agents, accounts, limits)
     _check_accounts(config)
-    return config
+    return replace(config, warnings=tuple(_warnings(config)))
+
+
+def _warnings(config: Config) -> Iterator[str]:
+    for agent in config.agents.values():
+        yield from idle_limits(agent)
+        yield from idle_beside_account(agent, config.limits)
+        if not agent.dry_run and config.keys(agent.account) is None:
+            file = config.path.parent / config.main.credentials
+            yield f"{agent.name}: account {agent.account} has no keys in {file}: every cycle will fail"
 
 
 def _state_dir(path: Path, main: MainFile) -> Path:

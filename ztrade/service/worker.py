@@ -63,7 +63,7 @@ def run_worker(config: Config, name: str, build: Build = build_runtime) -> NoRet
     context.role = f"worker-{agent.name}"
     check_in_child(lambda: context.runtime.journal)
     for warning in config.warnings:
-        log.warning("idle_limit", warning=warning)
+        log.warning("config_warning", warning=warning)
 
     def in_child(**_: Any) -> None:
         preload(context.runtime.preload)

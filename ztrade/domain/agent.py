@@ -35,6 +35,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerLimits:
+    """How many of a thing make the agent reducing until a person releases it, beside losses and drawdown."""
+
+    loss_streak: int = 8
+    orders_per_hour: int = 20
+    unknown_outcomes: int = 3
+    troubled_cycles: int = 6
+
+
+@dataclass(frozen=True, slots=True)
 class AccountLimits:
     """What all agents of one account may do together."""
 
@@ -67,6 +77,7 @@ class Agent:
     strategy: str
     parameters: Mapping[str, float] = field(default_factory=dict)
     limits: Limits = Limits()
+    breakers: BreakerLimits = BreakerLimits()
     weights: Weights = Weights()
     delay: timedelta = timedelta(0)
     sessions: tuple[SessionKind, ...] = (SessionKind.REGULAR,)

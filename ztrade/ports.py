@@ -24,6 +24,7 @@ from ztrade.domain.ledger import (
     ProposalState,
     RoundTrip,
 )
+from ztrade.domain.messages import Message
 from ztrade.domain.schedule import Session
 from ztrade.domain.types import (
     Account,
@@ -193,6 +194,10 @@ class Journal(Protocol):
         """Give a slot that nobody claimed its outcome (missed); False when it was claimed or closed already."""
         ...
 
+    def runner(self, cycle_id: str) -> str | None:
+        """Return the owner of the cycle's newest claim, None where the journal has no such cycle."""
+        ...
+
     def cycles(
         self,
         *,
@@ -258,6 +263,10 @@ class Journal(Protocol):
         """Return holdings that are not flat."""
         ...
 
+    def foreign(self, account: str) -> Mapping[str, Decimal]:
+        """Return shares by symbol that the account holds and no agent owns, as far as its book says; without zeros."""
+        ...
+
     def fills(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[Fill]: ...
 
     def round_trips(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[RoundTrip]: ...
@@ -267,6 +276,10 @@ class Journal(Protocol):
         ...
 
     def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]: ...
+
+    def rebase(self, scope: str) -> None:
+        """Let the peak of an equity curve begin anew at its newest point: a person has looked at the fall."""
+        ...
 
     # -- sentiment, proposals, halts ---------------------------------------------------------------------------------
     def record_sentiment(self, claim: Claim, symbol: str, at: datetime, sentiment: Sentiment) -> None: ...
@@ -287,6 +300,19 @@ class Journal(Protocol):
     def record_halt(self, record: HaltRecord) -> None: ...
 
     def halts(self, *, active_only: bool = True) -> Sequence[HaltRecord]: ...
+
+    # -- messages for people -----------------------------------------------------------------------------------------
+    def post(self, message: Message) -> bool:
+        """Write a message to be sent; False, and nothing changed, where one with its key is there."""
+        ...
+
+    def messages(self, *, unsent: bool = False, limit: int = 100) -> Sequence[Message]:
+        """Return the oldest messages, those that are not sent only where ``unsent``."""
+        ...
+
+    def mark_sent(self, key: str, at: datetime) -> None:
+        """Note (wall time) that a message was sent; the first time counts."""
+        ...
 
 
 class Halts(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -222,6 +222,11 @@ class MemoryBooks:
         books = sorted(self._books.items(), key=lambda pair: pair[0])
         found = [(book.lots[a].holding, where) for (where, _), book in books for a in sorted(book.lots)]
         return [holding for holding, where in found if holding.qty and account in (None, where)]
+
+    def foreign(self, account: str) -> Mapping[str, Decimal]:
+        """See :meth:`ztrade.ports.Journal.foreign`."""
+        found = ((symbol, book.foreign) for (name, symbol), book in sorted(self._books.items()) if name == account)
+        return {symbol: qty for symbol, qty in found if qty}
 
     def postings(self) -> Iterator[Posting]:
         """Iterate all booked fills."""

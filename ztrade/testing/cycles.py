@@ -38,6 +38,11 @@ class MemoryCycles:
         self._held: dict[tuple[str, datetime, CycleKind], _Row] = {}
         self._extras: dict[str, list[_Row]] = defaultdict(list)
 
+    def runner(self, cycle_id: str) -> str | None:
+        """See :meth:`ztrade.ports.Journal.runner`."""
+        row = self._cycles.get(cycle_id)
+        return row.owner if row else None
+
     def claim(
         self,
         agent: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -33,11 +33,13 @@ from ztrade.domain.ledger import (
     RoundTrip,
     agent_scope,
 )
+from ztrade.domain.messages import Message
 from ztrade.domain.types import Activity, Leg, Order
 from ztrade.errors import NotFound
 from ztrade.ports import nobody_is_gone
 from ztrade.testing.books import MemoryBooks
 from ztrade.testing.cycles import MemoryCycles, check_aware
+from ztrade.testing.messages import MemoryMessages
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class MemoryJournal:
         self._proposals: dict[str, Proposal] = {}
         self._decided: dict[str, tuple[str, datetime]] = {}
         self._pending: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._messages = MemoryMessages()
         self._halts: dict[tuple[str, datetime, str, str], HaltRecord] = {}
 
     # -- cycles ------------------------------------------------------------------------------------------------------
@@ -107,6 +110,9 @@ class MemoryJournal:
 
     def close_slot(self, agent: str, slot: datetime, outcome: Outcome, reason: str, now: datetime) -> bool:
         return self._cycles.close_slot(agent, slot, outcome, reason, now)
+
+    def runner(self, cycle_id: str) -> str | None:
+        return self._cycles.runner(cycle_id)
 
     def cycles(
         self,
@@ -246,6 +252,9 @@ class MemoryJournal:
     def holdings(self, account: str | None = None) -> Sequence[Holding]:
         return self._books.holdings(account)
 
+    def foreign(self, account: str) -> Mapping[str, Decimal]:
+        return self._books.foreign(account)
+
     def fills(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[Fill]:
         check_aware(since)
         found = [posting.fill for posting in self._books.postings()]
@@ -270,6 +279,11 @@ class MemoryJournal:
         curve = self._curves.get(scope, _NO_CURVE)
         points = list(zip(curve.at, curve.value, strict=True))
         return points if since is None else [point for point in points if point[0] >= since]
+
+    def rebase(self, scope: str) -> None:
+        with self._lock:
+            curve = self._curves.get(scope, _NO_CURVE)
+            curve.peak = curve.value[-1] if curve.value else None
 
     # -- sentiment, proposals, halts ---------------------------------------------------------------------------------
     def record_sentiment(self, claim: Claim, symbol: str, at: datetime, sentiment: Sentiment) -> None:
@@ -333,6 +347,21 @@ class MemoryJournal:
     def halts(self, *, active_only: bool = True) -> Sequence[HaltRecord]:
         found = [record for record in list(self._halts.values()) if not active_only or record.released_at is None]
         return sorted(found, key=lambda record: record.at)
+
+    # -- messages for people -----------------------------------------------------------------------------------------
+    def post(self, message: Message) -> bool:
+        check_aware(message.at)
+        with self._lock:
+            return self._messages.post(message)
+
+    def messages(self, *, unsent: bool = False, limit: int = 100) -> Sequence[Message]:
+        with self._lock:
+            return self._messages.listing(unsent=unsent, limit=limit)
+
+    def mark_sent(self, key: str, at: datetime) -> None:
+        check_aware(at)
+        with self._lock:
+            self._messages.mark_sent(key, at)
 
 
 def _plain_sentiment(found: Sentiment) -> Sentiment:

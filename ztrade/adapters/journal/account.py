@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -243,6 +243,12 @@ def held(connection: sa.Connection, account: str | None) -> Sequence[Holding]:
     if account is not None:
         query = query.where(_H.account == account)
     return [holding_of(row) for row in connection.execute(query) if row.qty]
+
+
+def foreign(connection: sa.Connection, account: str) -> Mapping[str, Decimal]:
+    """See :meth:`ztrade.ports.Journal.foreign`."""
+    query = sa.select(books.c.symbol, books.c.foreign_qty).where(books.c.account == account).order_by(books.c.symbol)
+    return {row.symbol: row.foreign_qty for row in connection.execute(query) if row.foreign_qty}
 
 
 def fill_listing(connection: sa.Connection, *, agent: str | None, since: datetime | None) -> Sequence[Fill]:

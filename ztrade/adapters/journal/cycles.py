@@ -45,6 +45,12 @@ def check(connection: sa.Connection, claim: Claim) -> None:
     check_token(claim.cycle_id, claim.token, row.token if row else None, row.outcome if row else None)
 
 
+def runner(connection: sa.Connection, cycle_id: str) -> str | None:
+    """See :meth:`ztrade.ports.Journal.runner`."""
+    found: str | None = connection.execute(sa.select(_C.owner).where(_C.cycle_id == cycle_id)).scalar_one_or_none()
+    return found
+
+
 def claim(
     connection: sa.Connection,
     agent: str,

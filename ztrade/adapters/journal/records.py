@@ -39,6 +39,14 @@ def record_equity(connection: sa.Connection, scope: str, at: datetime, value: De
         connection.execute(_RAISE_PEAK, {"in_scope": scope, "value": value})
 
 
+def rebase(connection: sa.Connection, scope: str) -> None:
+    """See :meth:`ztrade.ports.Journal.rebase`."""
+    newest = sa.select(equity.c.equity).where(equity.c.scope == scope).order_by(equity.c.at.desc()).limit(1)
+    value = connection.execute(newest).scalar_one_or_none()
+    if value is not None:
+        connection.execute(sa.update(peaks).where(peaks.c.scope == scope).values(equity=value))
+
+
 def curve(connection: sa.Connection, scope: str, since: datetime | None) -> Sequence[tuple[datetime, Decimal]]:
     """See :meth:`ztrade.ports.Journal.equity`."""
     query = sa.select(_E.at, _E.equity).where(_E.scope == scope).order_by(_E.at)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ztrade.adapters.journal import account as books
-from ztrade.adapters.journal import cycles, orders, records, state
+from ztrade.adapters.journal import cycles, messages, orders, records, state
 from ztrade.adapters.journal.engine import Database
 from ztrade.adapters.journal.rules import SentimentRecord
 from ztrade.domain.decision import Sentiment
@@ -27,6 +27,7 @@ from ztrade.domain.ledger import (
     ProposalState,
     RoundTrip,
 )
+from ztrade.domain.messages import Message
 from ztrade.domain.types import Activity, Leg, Order
 from ztrade.ports import nobody_is_gone
 
@@ -76,6 +77,10 @@ class SqlJournal:
     def close_slot(self, agent: str, slot: datetime, outcome: Outcome, reason: str, now: datetime) -> bool:
         with self._db.write() as connection:
             return cycles.close_slot(connection, agent, slot, outcome, reason, now)
+
+    def runner(self, cycle_id: str) -> str | None:
+        with self._db.read() as connection:
+            return cycles.runner(connection, cycle_id)
 
     def cycles(
         self,
@@ -151,6 +156,10 @@ class SqlJournal:
         with self._db.read() as connection:
             return books.held(connection, account)
 
+    def foreign(self, account: str) -> Mapping[str, Decimal]:
+        with self._db.read() as connection:
+            return books.foreign(connection, account)
+
     def fills(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[Fill]:
         with self._db.read() as connection:
             return books.fill_listing(connection, agent=agent, since=since)
@@ -166,6 +175,10 @@ class SqlJournal:
     def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]:
         with self._db.read() as connection:
             return records.curve(connection, scope, since)
+
+    def rebase(self, scope: str) -> None:
+        with self._db.write() as connection:
+            records.rebase(connection, scope)
 
     # -- sentiment, proposals, halts ---------------------------------------------------------------------------------
     def record_sentiment(self, claim: Claim, symbol: str, at: datetime, sentiment: Sentiment) -> None:
@@ -198,3 +211,16 @@ class SqlJournal:
     def halts(self, *, active_only: bool = True) -> Sequence[HaltRecord]:
         with self._db.read() as connection:
             return records.halt_listing(connection, active_only=active_only)
+
+    # -- messages for people -----------------------------------------------------------------------------------------
+    def post(self, message: Message) -> bool:
+        with self._db.write() as connection:
+            return messages.post(connection, message)
+
+    def messages(self, *, unsent: bool = False, limit: int = 100) -> Sequence[Message]:
+        with self._db.read() as connection:
+            return messages.listing(connection, unsent=unsent, limit=limit)
+
+    def mark_sent(self, key: str, at: datetime) -> None:
+        with self._db.write() as connection:
+            messages.mark_sent(connection, key, at)

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from ztrade.adapters.journal.columns import Instant, Json, Money, PackedJson, Ratio, Word, Words
 from ztrade.domain.ledger import CycleKind, IntentState, Outcome, ProposalState
+from ztrade.domain.messages import Severity
 from ztrade.domain.types import Leg, OrderClass, OrderStatus, OrderType, Side, TimeInForce
 
 metadata = sa.MetaData(
@@ -294,3 +295,17 @@ halts = sa.Table(
     sa.Column("released_at", Instant),
 )
 sa.Index("ix_halts_agent_at", halts.c.agent, halts.c.at)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    _sequence(),
+    sa.Column("key", _ID, nullable=False, unique=True),
+    sa.Column("severity", Word(Severity), nullable=False),
+    sa.Column("agent", _NAME),
+    sa.Column("title", Words, nullable=False),
+    sa.Column("text", Words, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+)
+sa.Index("ix_messages_unsent", messages.c.seq, sqlite_where=messages.c.sent_at.is_(None))

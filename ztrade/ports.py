@@ -23,6 +23,7 @@ from ztrade.domain.ledger import (
     Proposal,
     ProposalState,
     RoundTrip,
+    Wish,
 )
 from ztrade.domain.messages import Message
 from ztrade.domain.schedule import Session
@@ -301,6 +302,14 @@ class Journal(Protocol):
 
     def halts(self, *, active_only: bool = True) -> Sequence[HaltRecord]: ...
 
+    def release(self, agent: str) -> None:
+        """Note that a person released the agent: its breakers count from its newest cycle on."""
+        ...
+
+    def released_at(self, agent: str) -> datetime | None:
+        """Return the exchange time of the agent's newest cycle when it was last released, None where it never was."""
+        ...
+
     # -- messages for people -----------------------------------------------------------------------------------------
     def post(self, message: Message) -> bool:
         """Write a message to be sent; False, and nothing changed, where one with its key is there."""
@@ -322,8 +331,20 @@ class Halts(Protocol):
         """Return why the agent (or everyone) is halted, None when it is not."""
         ...
 
-    def halt(self, agent: str, reason: str) -> None:
+    def reducing(self, agent: str) -> str | None:
+        """Return why the agent's (or everyone's) entries are refused while exits run, None where they are not."""
+        ...
+
+    def halt(self, agent: str, reason: str, wish: Wish | None = None) -> None:
         """Stop the agent until a person releases it."""
+        ...
+
+    def reduce(self, agent: str, reason: str) -> bool:
+        """Refuse the agent's entries until a person releases it; False where a reason stands, which is then kept."""
+        ...
+
+    def wish(self, agent: str) -> Wish | None:
+        """Return what the halt of the agent (or of all) orders besides stopping."""
         ...
 
 

@@ -105,3 +105,22 @@ def test_the_runner_is_the_newest_claims_owner(journal: AnyJournal) -> None:
     journal.claim("spy", at(5), CycleKind.SLOT, owner="second", now=at(15), wall=at(15), lease=LEASE)
     assert journal.runner(held.cycle_id) == "second"
     assert journal.runner("nothing") is None
+
+
+# -- when a person released an agent -----------------------------------------------------------------------------------
+def test_a_release_stands_at_the_agents_newest_cycle(journal: AnyJournal) -> None:
+    """Exchange time, which a person's clock does not know; the newest release counts."""
+    assert journal.released_at("spy") is None
+    claim(journal, 5)
+    claim(journal, 5, agent="tsla")
+    journal.release("spy")
+    assert journal.released_at("spy") == at(5)
+    claim(journal, 10)
+    journal.release("spy")
+    assert (journal.released_at("spy"), journal.released_at("tsla")) == (at(10), None)
+
+
+def test_releasing_an_agent_that_never_ran_changes_nothing(journal: AnyJournal) -> None:
+    """There is nothing to measure anew."""
+    journal.release("spy")
+    assert journal.released_at("spy") is None

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import signal
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 _OWNER = re.compile(r"(?P<label>.*) (?P<host>\S+)#(?P<boot>\w+)\.(?P<space>\d+)\.(?P<pid>\d+)\.(?P<start>\d+)")
 _PROC = Path("/proc")
+#: wall seconds for a killed process to be over; one that waits for a disk takes its time
+_DEATH = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,38 @@ def is_gone(owner: str) -> bool:
     if found["boot"] != me.boot:
         return True
     return int(found["space"]) == me.space and _ended(int(found["pid"]), int(found["start"]))
+
+
+def end(owner: str) -> bool:
+    """Make sure that the process which called itself ``owner`` sends nothing any more; kill it where it lives.
+
+    Returns True when it has surely ended, or is this process, whose own request is over. False where that cannot be
+    known or done: another host, another pid namespace, another user's process.
+    """
+    found = _OWNER.fullmatch(owner)
+    if found is None or is_gone(owner):
+        return found is not None
+    me = _this()
+    if (found["host"], found["boot"], int(found["space"])) != (me.host, me.boot, me.space):
+        return False
+    pid, start = int(found["pid"]), int(found["start"])
+    return (pid, start) == (me.pid, me.start) or _kill(pid, start)
+
+
+def _kill(pid: int, start: int) -> bool:
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        # looked at only now: from here on the handle cannot come to mean another process
+        if not _ended(pid, start):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        return bool(select.select([handle], [], [], _DEATH)[0])
+    except PermissionError:
+        return False
+    finally:
+        os.close(handle)
 
 
 def _this() -> Process:

@@ -223,6 +223,17 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What a halt orders besides stopping: open entries cancelled, and with ``flatten`` the position closed.
+
+    ``stamp`` names the halt, so that the orders of one flattening have ids of their own.
+    """
+
+    stamp: str
+    flatten: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HaltRecord:
     """A person's (or a breaker's) stop; ``agent`` is ``ALL`` for everyone. ``released_at`` is None while it holds."""
 

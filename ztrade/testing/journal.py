@@ -84,6 +84,7 @@ class MemoryJournal:
         self._proposals: dict[str, Proposal] = {}
         self._decided: dict[str, tuple[str, datetime]] = {}
         self._pending: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._released: dict[str, datetime] = {}
         self._messages = MemoryMessages()
         self._halts: dict[tuple[str, datetime, str, str], HaltRecord] = {}
 
@@ -347,6 +348,15 @@ class MemoryJournal:
     def halts(self, *, active_only: bool = True) -> Sequence[HaltRecord]:
         found = [record for record in list(self._halts.values()) if not active_only or record.released_at is None]
         return sorted(found, key=lambda record: record.at)
+
+    def release(self, agent: str) -> None:
+        with self._lock:
+            started = [record.started_at for record in self._cycles.listing(agent=agent)]
+            if started:
+                self._released[agent] = max(started)
+
+    def released_at(self, agent: str) -> datetime | None:
+        return self._released.get(agent)
 
     # -- messages for people -----------------------------------------------------------------------------------------
     def post(self, message: Message) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from ztrade.adapters.process import is_gone, owner_name
+from ztrade.adapters.process import end, is_gone, owner_name
 
 SAY = "from ztrade.adapters.process import owner_name; print(owner_name('x'), flush=True); input()"
 
@@ -53,3 +54,29 @@ def test_a_used_again_pid_and_another_boot_are_gone() -> None:
     name = owner_name("spy")
     assert is_gone(name + "1")
     assert is_gone(name.replace("#", "#0", 1))
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["running", "frozen"])
+def test_a_sender_is_ended_for_sure(*, frozen: bool) -> None:
+    """Also one that was stopped and would go on with its request when it is thawed."""
+    child = subprocess.Popen([sys.executable, "-c", SAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with child:
+        assert child.stdout is not None
+        name = child.stdout.readline().strip()
+        if frozen:
+            child.send_signal(signal.SIGSTOP)
+        assert end(name)
+        assert is_gone(name)
+        assert child.wait() == -signal.SIGKILL
+    assert end(name)
+
+
+def test_this_process_has_ended_its_own_request_and_is_not_killed() -> None:
+    """A later cycle of the same process asks: nobody is in the middle of a request."""
+    assert end(owner_name("spy"))
+
+
+@pytest.mark.parametrize("name", ["", "spy@host/12/34", owner_name("spy").replace("#", "-other#", 1)])
+def test_who_cannot_be_reached_is_not_called_ended(name: str) -> None:
+    """Another host's process may still send."""
+    assert not end(name)

@@ -12,7 +12,16 @@ import sqlalchemy as sa
 
 from ztrade.adapters.journal.requests import from_plain, to_plain
 from ztrade.adapters.journal.rules import SentimentRecord, check_decidable
-from ztrade.adapters.journal.tables import equity, halts, peaks, proposals, sentiment_readings, sentiments
+from ztrade.adapters.journal.tables import (
+    cycles,
+    equity,
+    halts,
+    peaks,
+    proposals,
+    releases,
+    sentiment_readings,
+    sentiments,
+)
 from ztrade.domain.decision import Sentiment, SourceReading
 from ztrade.domain.ledger import Claim, HaltRecord, Proposal, ProposalState
 from ztrade.errors import NotFound
@@ -174,3 +183,20 @@ def halt_listing(connection: sa.Connection, *, active_only: bool) -> Sequence[Ha
     if active_only:
         query = query.where(_H.released_at.is_(None))
     return [HaltRecord(row.agent, row.reason, row.by, row.at, row.released_at) for row in connection.execute(query)]
+
+
+def release(connection: sa.Connection, agent: str) -> None:
+    """See :meth:`ztrade.ports.Journal.release`."""
+    newest = sa.select(sa.func.max(cycles.c.started_at, type_=cycles.c.started_at.type)).where(cycles.c.agent == agent)
+    at = connection.execute(newest).scalar()
+    if at is not None:
+        connection.execute(sa.delete(releases).where(releases.c.agent == agent))
+        connection.execute(sa.insert(releases), {"agent": agent, "at": at})
+
+
+def released_at(connection: sa.Connection, agent: str) -> datetime | None:
+    """See :meth:`ztrade.ports.Journal.released_at`."""
+    found: datetime | None = connection.execute(
+        sa.select(releases.c.at).where(releases.c.agent == agent)
+    ).scalar_one_or_none()
+    return found

@@ -212,6 +212,14 @@ class SqlJournal:
         with self._db.read() as connection:
             return records.halt_listing(connection, active_only=active_only)
 
+    def release(self, agent: str) -> None:
+        with self._db.write() as connection:
+            records.release(connection, agent)
+
+    def released_at(self, agent: str) -> datetime | None:
+        with self._db.read() as connection:
+            return records.released_at(connection, agent)
+
     # -- messages for people -----------------------------------------------------------------------------------------
     def post(self, message: Message) -> bool:
         with self._db.write() as connection:

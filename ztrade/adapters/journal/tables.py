@@ -309,3 +309,11 @@ messages = sa.Table(
     sa.Column("sent_at", Instant),
 )
 sa.Index("ix_messages_unsent", messages.c.seq, sqlite_where=messages.c.sent_at.is_(None))
+
+# exchange time: where breakers begin to measure anew
+releases = sa.Table(
+    "releases",
+    metadata,
+    sa.Column("agent", _NAME, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+)

@@ -1,4 +1,4 @@
-"""Messages for people, kept until they are sent."""
+"""Messages for people, kept until they are sent, and when a person last released an agent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    op.create_table(
+        "releases",
+        sa.Column("agent", sa.String(), nullable=False),
+        sa.Column("at", sa.String(27), nullable=False),
+        sa.PrimaryKeyConstraint("agent", name="pk_releases"),
+    )
     op.create_table(
         "messages",
         sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),

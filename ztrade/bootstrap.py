@@ -15,7 +15,7 @@ from ztrade import ports
 from ztrade.adapters.clock import EmbeddedClock, SystemClock
 from ztrade.adapters.halts import FileHalts
 from ztrade.adapters.metrics import Counters
-from ztrade.adapters.process import is_gone, owner_name
+from ztrade.adapters.process import end, is_gone, owner_name
 from ztrade.config import EMBEDDED, Config, hard_time_limit
 from ztrade.domain.agent import Agent
 from ztrade.domain.ledger import CycleRecord, Proposal, ProposalState
@@ -187,6 +187,7 @@ class Runtime:
             timer=time.perf_counter,
             pause=time.sleep,
             gone=is_gone,
+            end=end,
             account_limits=self.config.limits,
             sources=self._sources(venue),
             source_weights={"news": self.config.main.sentiment.news},
@@ -329,6 +330,7 @@ def _backtest_desk(
         gather=InlineGather(),
         timer=time.perf_counter,
         pause=lambda _seconds: None,
+        end=ports.all_in_this_process,
         account_limits=config.limits,
         sources=[NewsSource(exchange, VaderScorer(), lookback=section.lookback)] if section.news > 0 else [],
         source_weights={"news": section.news},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from ztrade.app import trade
+from ztrade.app import guard, trade
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
 from ztrade.app.observe import Seen, States
@@ -44,6 +44,10 @@ def act(
         return replace(waiting, details=thought.details)
     if decision.action is Action.HOLD:
         return Ended(Outcome.HELD, f"held: {decision.rationale}", details=thought.details)
+    reduced = _reduced(desk, session, known, now) if decision.action is Action.BUY else None
+    if reduced is not None:
+        reason = f"blocked: reducing: {reduced}; wanted to {decision.rationale}"
+        return Ended(Outcome.BLOCKED, reason, details=thought.details)
     asked = question(desk, seen, known, decision, now)
     verdict = risk.check(asked)
     if isinstance(verdict, risk.Rejected):
@@ -56,6 +60,11 @@ def act(
     else:
         ended = _leave(desk, claim, session, decision, now)
     return replace(ended, details=thought.details)
+
+
+def _reduced(desk: Desk, session: Session, known: States, now: datetime) -> str | None:
+    """Return why the agent only reduces; everything that could trip is measured before it may enter."""
+    return guard.watch(desk, session, now, known.agent, known.account)
 
 
 def question(desk: Desk, seen: Seen, known: States, decision: Decision, now: datetime) -> risk.Check:

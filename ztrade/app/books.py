@@ -8,9 +8,12 @@ from decimal import Decimal
 from functools import partial
 
 from ztrade.app.desk import Desk
+from ztrade.app.tell import tell
 from ztrade.domain import portfolio, risk
 from ztrade.domain.ledger import UNRESOLVED, Fill, Holding, Intent, IntentState, agent_scope
+from ztrade.domain.messages import Severity
 from ztrade.domain.orders import check_adoption, state_of
+from ztrade.domain.reconcile import cancelled_by_hand
 from ztrade.domain.types import Activity, Order, OrderStatus, Quote
 from ztrade.errors import ExchangeUnavailable, NotFound
 from ztrade.ports import Exchange
@@ -21,6 +24,8 @@ OVERLAP = timedelta(days=1)
 #: after the close reading goes back further: fees and dividends may be booked days after the date they carry
 SETTLE_OVERLAP = timedelta(days=14)
 _MAX_REPLACEMENTS = 20
+#: so many times the grace until an unanswered order of a sender on another host counts as not sent
+FAR_SENDER = 10
 
 
 def open_account(desk: Desk, session_open: datetime) -> None:
@@ -57,10 +62,21 @@ def _ask(desk: Desk, intent: Intent) -> IntentState:
     except NotFound:
         # until the sender's timeouts have passed, the order may still arrive
         waited = desk.clock.wall() - intent.wall_at
-        state = IntentState.UNKNOWN if waited < desk.unknown_grace else IntentState.NOT_SENT
+        state = IntentState.NOT_SENT if _surely_over(desk, intent, waited) else IntentState.UNKNOWN
         desk.journal.resolve(name, state, reason=f"the exchange has no such order {waited.total_seconds():.0f} s later")
         return state
     return adopt(desk, intent, order)
+
+
+def _surely_over(desk: Desk, intent: Intent, waited: timedelta) -> bool:
+    """Tell whether the request can no longer arrive: its timeouts have passed, and its sender has surely ended.
+
+    A sender that was frozen would send when it is thawed. Where nothing can be known of it (another host), only a
+    much longer time will do.
+    """
+    if waited < desk.unknown_grace:
+        return False
+    return desk.end(desk.journal.runner(intent.cycle_id) or "") or waited >= FAR_SENDER * desk.unknown_grace
 
 
 def adopt(desk: Desk, intent: Intent, order: Order) -> IntentState:
@@ -105,10 +121,18 @@ def take_over(desk: Desk, intents: Sequence[Intent], answers: Mapping[str, objec
         # most reads of a resting bracket say what the journal has: no transaction for that
         if isinstance(order, Order) and (order != intent.order or state_of(order) is not intent.state):
             desk.journal.resolve(intent.request.client_order_id, state_of(order), order=order)
+            _tell_of_hands(desk, intent, order)
     activities = answers.get("activities")
     if not activities:
         return []
     return desk.journal.book(desk.account, [entry for entry in _list(activities) if isinstance(entry, Activity)])
+
+
+def _tell_of_hands(desk: Desk, intent: Intent, order: Order) -> None:
+    for found in cancelled_by_hand(intent, order):
+        key = f"by-hand:{intent.request.client_order_id}:{found.ours}"
+        title = f"{intent.agent}: an order was cancelled by hand"
+        tell(desk.journal, desk.clock, Severity.WARNING, key, title, found.words, intent.agent)
 
 
 def _list(value: object) -> Sequence[object]:

@@ -27,9 +27,9 @@ class Desk:
 
     ``account`` is the journal's name of the account. ``lease`` is how long a claim holds (wall time): longer than a
     cycle may last. ``unknown_grace`` is how long a submit without an answer may still land (wall time): longer than
-    the sender's HTTP timeouts. ``timer`` returns monotonic seconds for the timings;
-    ``gone`` tells whether the owner of another claim has surely ended; ``pause`` waits some (wall) seconds between
-    two reads of an order that is ending.
+    the sender's HTTP timeouts. ``timer`` returns monotonic seconds for the timings; ``gone`` tells whether the owner of
+    another claim has surely ended, ``end`` makes sure of it; ``pause`` waits some (wall) seconds between two reads of
+    an order that is ending.
     """
 
     agent: Agent
@@ -46,6 +46,7 @@ class Desk:
     timer: Callable[[], float]
     pause: Callable[[float], None]
     gone: Callable[[str], bool] = nobody_is_gone
+    end: Callable[[str], bool] = nobody_is_gone
     account_limits: AccountLimits = field(default_factory=AccountLimits)
     sources: Sequence[SentimentSource] = ()
     source_weights: Mapping[str, float] = field(default_factory=dict)

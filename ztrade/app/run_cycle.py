@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 
-from ztrade.app import books
+from ztrade.app import books, guard
 from ztrade.app.act import act, has_stop
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
+from ztrade.app.guard import TROUBLE
 from ztrade.app.observe import Seen, observe, states
 from ztrade.app.replay import recorded
 from ztrade.app.think import inputs_of, think
-from ztrade.app.trade import Crowded, HaltedNow
+from ztrade.app.trade import HaltedNow, NoEntry
+from ztrade.domain.breaker import Trouble
 from ztrade.domain.ledger import NOT_THERE, Claim, CycleKind, CycleRecord, HaltRecord, Outcome
 from ztrade.domain.schedule import Session, is_market_open, is_slot, market_day
 from ztrade.domain.types import Leg
@@ -140,7 +142,7 @@ def _guarded(run: Run, body: Callable[[], Ended]) -> Ended:
         raise
     except HaltedNow as error:
         return Ended(Outcome.HALTED, f"halted: {error}")
-    except Crowded as error:
+    except NoEntry as error:
         return Ended(Outcome.BLOCKED, f"blocked: {error}")
     except (TemporaryError, AccessDenied, ConfigError) as error:
         return _failed(error)
@@ -197,7 +199,13 @@ def _open_cycle(run: Run, session: Session) -> Ended:
         return inherited
     with run.step("observe"):
         seen = observe(run.desk, session, run.now)
-    return gate_exchange(run, session, seen) or _decide_and_act(run, session, seen)
+    shut = gate_exchange(run, session, seen)
+    if shut is None:
+        return _decide_and_act(run, session, seen)
+    if TROUBLE in shut.details:
+        known = states(run.desk, session)
+        guard.watch(run.desk, session, run.now, known.agent, known.account, trouble=Trouble.CLOCK_SKEW)
+    return shut
 
 
 def _bare(run: Run) -> str:
@@ -258,7 +266,8 @@ def gate_exchange(run: Run, session: Session, seen: Seen) -> Ended | None:
         # the reads themselves take time, more of it at a multiple of the speed: look at our clock again
         skew = abs(seen.clock.now - run.desk.clock.now())
     if skew > run.desk.max_clock_skew:
-        return Ended(Outcome.BLOCKED, f"the exchange's clock is {skew.total_seconds():.0f} s off ours")
+        words = f"the exchange's clock is {skew.total_seconds():.0f} s off ours"
+        return Ended(Outcome.BLOCKED, words, details={TROUBLE: Trouble.CLOCK_SKEW.value})
     if is_market_open(session, run.now) and not seen.clock.is_open:
         log.error("calendar_disagrees", next_open=seen.clock.next_open.isoformat())
         return Ended(
@@ -272,8 +281,10 @@ def gate_exchange(run: Run, session: Session, seen: Seen) -> Ended | None:
 def _decide_and_act(run: Run, session: Session, seen: Seen) -> Ended:
     desk = run.desk
     known = states(desk, session)
+    trouble = _trouble(run, seen)
     if is_market_open(session, run.now):
         books.record_equity(desk, run.now, known.agent.holding, seen.quote, seen.account.equity)
+        guard.glance(desk, session, run.now, known, seen, trouble)
     if seen.sentiment is not None:
         desk.journal.record_sentiment(run.claim, desk.agent.symbol, run.now, seen.sentiment)
     with run.step("decide"):
@@ -283,4 +294,10 @@ def _decide_and_act(run: Run, session: Session, seen: Seen) -> Ended:
     if not is_market_open(session, run.now):
         return Ended(Outcome.OBSERVED, f"outside regular hours: {thought.decision.rationale}", details=thought.details)
     with run.step("act"):
-        return act(desk, run.claim, session, seen, known, thought, manual=run.manual, now=run.now)
+        ended = act(desk, run.claim, session, seen, known, thought, manual=run.manual, now=run.now)
+    return replace(ended, details={**ended.details, TROUBLE: trouble.value}) if trouble else ended
+
+
+def _trouble(run: Run, seen: Seen) -> Trouble | None:
+    """Return what makes this cycle's view doubtful; enough of them in a row trip a breaker."""
+    return Trouble.STALE_DATA if run.now - seen.quote.at > run.desk.agent.limits.max_quote_age else None

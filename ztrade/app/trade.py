@@ -16,6 +16,7 @@ from ztrade.domain.decision import Decision
 from ztrade.domain.identity import entry_id, exit_id
 from ztrade.domain.ledger import Claim, Intent, IntentState
 from ztrade.domain.orders import FINAL, check_adoption, live_parts, state_of
+from ztrade.domain.reconcile import ENDING
 from ztrade.domain.types import Leg, Order, OrderClass, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from ztrade.errors import (
     AccessDenied,
@@ -44,8 +45,8 @@ class HaltedNow(HaltError):
     """A person stopped the agent while its cycle ran."""
 
 
-class Crowded(TemporaryError):
-    """What other agents planned meanwhile left no room for this entry under the account's limit."""
+class NoEntry(TemporaryError):
+    """Something came up against this entry since risk approved it: a breaker, or other agents' plans."""
 
 
 def entry_request(desk: Desk, slot: datetime, decision: Decision) -> OrderRequest:
@@ -77,12 +78,16 @@ def enter(
     """Send an entry; ``asked`` is what risk approved, on what was seen at ``seen_wall`` (wall time).
 
     Raises:
-        Crowded: other agents of the account planned entries that nobody could see yet, and there is no room for all.
+        NoEntry: a breaker tripped meanwhile, or other agents of the account planned entries that nobody could see yet,
+            and there is no room for all.
         TemporaryError: what was seen is too old to trade on; nothing was sent.
         as :func:`send`.
     """
 
     def look(intent: Intent) -> None:
+        reduced = desk.halts.reducing(desk.agent.name)
+        if reduced is not None:
+            raise NoEntry(f"reducing: {reduced}")
         # from then on it is _check_awake that counts
         late = intent.wall_at - seen_wall
         if late > desk.unknown_grace:
@@ -105,7 +110,7 @@ def _check_room(desk: Desk, mine: Intent, asked: risk.Check, seen_wall: datetime
     ]
     crowded = risk.crowded(asked, others)
     if crowded is not None:
-        raise Crowded(crowded)
+        raise NoEntry(crowded)
 
 
 def _nothing_more(_intent: Intent) -> None:
@@ -228,7 +233,9 @@ def _check_awake(desk: Desk, intent: Intent) -> None:
         raise TemporaryError(f"{late.total_seconds():.0f} s passed between planning the order and sending it")
 
 
-def leave(desk: Desk, claim: Claim, session_open: datetime, cause: str, now: datetime) -> Order | None:
+def leave(
+    desk: Desk, claim: Claim, session_open: datetime, cause: str, now: datetime, *, even_halted: bool = False
+) -> Order | None:
     """Close the agent's position: end the orders that hold its shares, then sell what is left.
 
     A halt is obeyed as long as the stop rests. Once its end was asked for the sale is finished: a halted agent runs no
@@ -236,18 +243,19 @@ def leave(desk: Desk, claim: Claim, session_open: datetime, cause: str, now: dat
 
     Returns None when stop, target or a person was faster and nothing is left to sell. Raises as :func:`send`.
     """
-    _check_halt(desk)
+    if not even_halted:
+        _check_halt(desk)
     holding_orders = list(_holding_orders(desk))
     if holding_orders:
         desk.journal.check(claim)
-    for order in holding_orders:
-        _cancel(desk, order)
+    for intent, order in holding_orders:
+        cancel(desk, intent, order, cause)
     books.refresh(desk, session_open)
     state = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, session_open)
     qty = min(state.holding.qty, _shares_there(desk)) if state.holding.qty > 0 else Decimal(0)
     if qty <= 0:
         return None
-    return _sell(desk, claim, cause, qty, now, bare=bool(holding_orders))
+    return _sell(desk, claim, cause, qty, now, bare=even_halted or bool(holding_orders))
 
 
 def _sell(desk: Desk, claim: Claim, cause: str, qty: Decimal, now: datetime, *, bare: bool) -> Order:
@@ -267,18 +275,21 @@ def _shares_there(desk: Desk) -> Decimal:
     return sum(mine, Decimal(0))
 
 
-def _holding_orders(desk: Desk) -> Iterator[Order]:
+def _holding_orders(desk: Desk) -> Iterator[tuple[Intent, Order]]:
     for intent in books.unfinished(desk):
         if intent.order is not None and intent.leg is Leg.ENTRY:
-            yield from live_parts(intent.order)
+            yield from ((intent, part) for part in live_parts(intent.order))
 
 
-def _cancel(desk: Desk, order: Order) -> None:
+def cancel(desk: Desk, intent: Intent, order: Order, cause: str) -> None:
     """End one order and wait until it is over: until then it holds the shares, and a sell would be refused.
+
+    The journal knows before that it was us, and no person's hand.
 
     Raises:
         ExchangeUnavailable: it is still live after several reads; the next cycle goes on from here.
     """
+    desk.journal.resolve(intent.request.client_order_id, intent.state, reason=f"{ENDING}: {cause}")
     with contextlib.suppress(NotCancelable):  # over already, or gone with its sibling: the reads below tell
         desk.exchange.cancel(order.id)
     for wait in _CANCEL_WAITS:

@@ -15,11 +15,11 @@ from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.agent import Agent
 from ztrade.domain.decision import MarketView, Signal
 from ztrade.domain.ledger import CycleRecord
-from ztrade.domain.types import Order, OrderRequest
+from ztrade.domain.types import ExchangeClock, Order, OrderRequest, Quote
 from ztrade.exchange.core.engine import Engine
 from ztrade.exchange.core.settings import Settings
 from ztrade.exchange.inprocess import InProcess
-from ztrade.ports import Journal, SentimentSource
+from ztrade.ports import Journal, SentimentSource, all_in_this_process
 from ztrade.testing.gather import InlineGather
 from ztrade.testing.halts import MemoryHalts
 from ztrade.testing.journal import MemoryJournal
@@ -88,6 +88,26 @@ class Faulty:
         return call
 
 
+class Askew:
+    """The clock and the quotes of an exchange, as far behind or ahead as a test wants."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bench.exchange, name)
+
+    def quote(self, symbol: str) -> Quote:
+        """Return the quote, older than it is."""
+        found: Quote = self._bench.exchange.quote(symbol)
+        return changed(found, at=found.at - self._bench.quote_age)
+
+    def clock(self) -> ExchangeClock:
+        """Return the exchange's clock, ahead of ours."""
+        found: ExchangeClock = self._bench.exchange.clock()
+        return changed(found, now=found.now + self._bench.clock_skew)
+
+
 class Bench:
     """One agent's desk at 09:30 New York of 2022-08-22, with everything that tests turn."""
 
@@ -96,7 +116,7 @@ class Bench:
         engine = Engine(
             wave_tape(CALENDAR, ("QQQ", "SPY")), sessions, now=OPEN, cash=Decimal(100_000), settings=Settings()
         )
-        self.wall_shift = timedelta(0)
+        self.wall_shift = self.quote_age = self.clock_skew = timedelta(0)
         self.market = InProcess(engine, wall=lambda: engine.now + self.wall_shift)
         self.exchange = Faulty(self.market)
         self.journal: Journal = MemoryJournal()
@@ -108,14 +128,15 @@ class Bench:
             owner="test",
             strategy=self.strategy,
             journal=self.journal,
-            exchange=self.exchange,
-            data=self.exchange,
+            exchange=Askew(self),
+            data=Askew(self),
             calendar=CALENDAR,
             clock=self.market,
             halts=self.halts,
             gather=InlineGather(),
             timer=lambda: 0.0,
             pause=lambda _seconds: None,
+            end=all_in_this_process,
             sources=sources,
             source_weights={source.name: 1.0 for source in sources},
         )

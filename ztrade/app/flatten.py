@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import structlog
 
 from ztrade.app import books, trade
+from ztrade.app.act import has_stop
 from ztrade.app.desk import Desk
+from ztrade.app.ended import Ended
+from ztrade.app.run_cycle import Run, finish
 from ztrade.app.tell import tell
-from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Outcome, Wish
+from ztrade.domain.ledger import CycleKind, Intent, Outcome, Wish
 from ztrade.domain.messages import Severity
-from ztrade.domain.orders import live_parts
-from ztrade.domain.types import Leg, Side
-from ztrade.errors import Rejected, TemporaryError, ZtradeError
+from ztrade.domain.orders import FINAL
+from ztrade.domain.types import Leg
+from ztrade.errors import JournalUnavailable, ZtradeError
 
 log = structlog.get_logger("ztrade.flatten")
 
@@ -42,42 +45,59 @@ def flatten(desk: Desk, wish: Wish, session_open: datetime) -> Left:
         JournalUnavailable: without it nothing may be sent.
     """
     try:
-        return _flatten(desk, wish, session_open)
-    except (TemporaryError, Rejected) as error:
-        held = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, session_open).holding.qty
-        return Left(held, str(error))
+        why = _flatten(desk, wish, session_open)
+    except JournalUnavailable:
+        raise
+    except ZtradeError as error:
+        why = str(error)
+    return Left(_held(desk, session_open) if wish.flatten else Decimal(0), why)
 
 
-def _flatten(desk: Desk, wish: Wish, session_open: datetime) -> Left:
+def _flatten(desk: Desk, wish: Wish, session_open: datetime) -> str:
+    """Try once, and return what stands against it."""
     unknown = books.ask_unanswered(desk)
     if unknown:
-        return Left(Decimal(0), f"order {unknown[0].request.client_order_id} is unanswered")
-    cancel_entries(desk)
-    books.refresh(desk, session_open)
-    qty = _held(desk, session_open)
-    if not wish.flatten or not qty:
-        return Left(qty if wish.flatten else Decimal(0), "")
+        return f"order {unknown[0].request.client_order_id} is unanswered"
+    bare = cancel_entries(desk, session_open)
+    if not (wish.flatten or bare) or not _held(desk, session_open):
+        return ""
     clock = desk.exchange.clock()
     if not clock.is_open:
-        return Left(qty, f"the exchange is closed until {clock.next_open:%Y-%m-%d %H:%M} UTC; the stop rests")
-    _sell(desk, wish, session_open)
-    return Left(_held(desk, session_open), "")
+        return f"the exchange is closed until {clock.next_open:%Y-%m-%d %H:%M} UTC; the stop rests"
+    return _sell(desk, wish, session_open)
 
 
-def cancel_entries(desk: Desk) -> None:
-    """End the agent's orders that may still buy. Raises ExchangeUnavailable where one does not end."""
-    for intent in books.unfinished(desk):
-        if intent.leg is Leg.ENTRY and intent.order is not None:
-            for part in live_parts(intent.order):
-                if part.side is Side.BUY:
-                    trade.cancel(desk, intent, part, "halt")
+def cancel_entries(desk: Desk, session_open: datetime) -> bool:
+    """End the agent's orders that may still buy, and take over what became of them.
+
+    Returns whether one was filled all the same: the exchange ends the legs of a filled entry with it, so the shares it
+    brought have no stop.
+
+    Raises:
+        ExchangeUnavailable: one does not end.
+    """
+    books.refresh(desk, session_open)
+    ended = [intent for intent in books.unfinished(desk) if _may_buy(intent)]
+    for intent in ended:
+        if intent.order is not None:
+            trade.cancel(desk, intent, intent.order, "halt")
+    if not ended:
+        return False
+    books.refresh(desk, session_open)
+    state = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, session_open)
+    return bool(state.holding.qty) and not has_stop(state)
+
+
+def _may_buy(intent: Intent) -> bool:
+    order = intent.order
+    return intent.leg is Leg.ENTRY and order is not None and order.status not in FINAL
 
 
 def _held(desk: Desk, session_open: datetime) -> Decimal:
     return desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, session_open).holding.qty
 
 
-def _sell(desk: Desk, wish: Wish, session_open: datetime) -> None:
+def _sell(desk: Desk, wish: Wish, session_open: datetime) -> str:
     """Sell in a cycle of its own, so that the journal has the story; it ends with an outcome like any other."""
     now = desk.clock.now()
     claim = desk.journal.claim(
@@ -85,23 +105,16 @@ def _sell(desk: Desk, wish: Wish, session_open: datetime) -> None:
         gone=desk.gone,
     )  # fmt: skip
     if claim is None:
-        return
-    record = _record(claim, now)
-    try:
+        return "another process closes it"
+
+    def leave() -> Ended:
         order = trade.leave(desk, claim, session_open, f"halt{wish.stamp}", now, even_halted=True)
-    except ZtradeError as error:
-        desk.journal.finish(claim, replace(record, outcome=Outcome.FAILED, reason=f"failed to flatten: {error}"))
-        raise
-    names = (order.client_order_id,) if order is not None else ()
-    desk.journal.finish(claim, replace(record, order_ids=names))
+        names = (order.client_order_id,) if order is not None else ()
+        return Ended(Outcome.EXITED, "exited: a halt ordered to flatten", names)
+
+    record = finish(Run(desk, claim, now, manual=False, session=None), leave)
     books.refresh(desk, session_open)
-
-
-def _record(claim: Claim, now: datetime) -> CycleRecord:
-    reason = "exited: a halt ordered to flatten"
-    return CycleRecord(
-        claim.cycle_id, claim.agent, claim.slot, claim.kind, Outcome.EXITED, reason, now, now, claim.token
-    )
+    return record.reason if record is not None and record.outcome is not Outcome.EXITED else ""
 
 
 def report(desk: Desk, wish: Wish, left: Left) -> None:

@@ -1,0 +1,147 @@
+"""A halt that orders to flatten: entries end, the position is closed, tried until nothing is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.unit.app.desks import BUY, OPEN, Bench
+from ztrade.app.flatten import Left, flatten, report
+from ztrade.domain.ledger import Outcome, Wish
+from ztrade.domain.messages import Severity
+from ztrade.domain.types import OrderStatus, OrderType, Side
+from ztrade.errors import ExchangeUnavailable, OutcomeUnknown, Rejected
+
+D = Decimal
+FLATTEN = Wish("20220822T143500Z", flatten=True)
+CANCEL = Wish("20220822T143500Z")
+
+
+def held(bench: Bench) -> Decimal:
+    return sum((position.qty for position in bench.market.positions()), D(0))
+
+
+def entered(bench: Bench, minutes: float = 30) -> None:
+    """Enter with a stop and a target that this market does not reach."""
+    bench.with_agent(limits=replace(bench.desk.agent.limits, stop_loss=D("0.5"), take_profit=D("0.5")))
+    assert bench.cycle(minutes, BUY).outcome is Outcome.ENTERED
+    bench.at(minutes + 1)
+
+
+def run(bench: Bench, wish: Wish = FLATTEN) -> Left:
+    """Order it, with the agent halted as it then is, and try once."""
+    bench.halts.halt("spy", "stop", wish)
+    return flatten(bench.desk, wish, OPEN)
+
+
+def test_a_position_is_closed_though_the_agent_is_halted() -> None:
+    """Stop and target end first, for they hold the shares; the exit carries the halt's name."""
+    bench = Bench()
+    entered(bench)
+    run(bench)
+    bench.at(32)
+    assert flatten(bench.desk, FLATTEN, OPEN).flat
+    assert held(bench) == 0
+    assert bench.exchange.submitted[-1].client_order_id == "zt.spy.halt20220822T143500Z.exit1"
+    assert not bench.market.orders(open_only=True)
+    assert bench.journal.cycles(agent="spy")[-1].outcome is Outcome.EXITED
+
+
+def test_cancelling_entries_leaves_the_position_and_its_stop() -> None:
+    """Without --flatten nothing is sold."""
+    bench = Bench()
+    entered(bench)
+    assert run(bench, CANCEL).flat
+    assert held(bench) > 0
+    assert [o.type for o in bench.market.orders(open_only=True)] == [OrderType.LIMIT]
+    assert len(bench.exchange.submitted) == 1
+
+
+def test_an_entry_that_rests_is_ended() -> None:
+    """It was not filled yet: nothing is left to sell."""
+    bench = Bench()
+    assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
+    assert run(bench).flat
+    (order,) = bench.orders()
+    assert order.status is OrderStatus.CANCELED
+
+
+def test_an_entry_that_fills_as_it_is_ended_leaves_no_bare_position() -> None:
+    """The exchange ends a filled entry's legs with it: what it brought is sold, though nobody ordered to flatten."""
+    bench = Bench()
+    assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
+    cancelled = bench.market.cancel
+
+    def late(order_id: str) -> None:
+        bench.at(31)
+        cancelled(order_id)
+
+    bench.market.cancel = late  # type: ignore[method-assign]
+    run(bench, CANCEL)
+    bench.at(33)
+    assert held(bench) == 0
+    assert [request.side for request in bench.exchange.submitted] == [Side.BUY, Side.SELL]
+
+
+def test_while_the_exchange_is_closed_the_stop_rests() -> None:
+    """Ended before the open, it would leave the position bare over night; then it is tried again, and told."""
+    bench = Bench()
+    entered(bench)
+    bench.at(60 * 7)
+    left = run(bench)
+    report(bench.desk, FLATTEN, left)
+    assert left.qty == held(bench)
+    assert "closed until 2022-08-23 13:30" in left.why
+    assert any(leg.type is OrderType.STOP and leg.status is OrderStatus.HELD for o in bench.orders() for leg in o.legs)
+    bench.at(60 * 24 + 5)
+    flatten(bench.desk, FLATTEN, OPEN)
+    bench.at(60 * 24 + 7)
+    assert flatten(bench.desk, FLATTEN, OPEN).flat
+    assert held(bench) == 0
+
+
+@pytest.mark.parametrize("error", [ExchangeUnavailable("down"), Rejected("no"), OutcomeUnknown("x", "timed out")])
+def test_it_is_tried_again_until_it_is_flat(error: Exception) -> None:
+    """Down, refused, without an answer: said, and the next try goes on from there."""
+    bench = Bench()
+    entered(bench)
+
+    def fail() -> None:
+        raise error
+
+    bench.exchange.before["submit"] = fail
+    left = run(bench)
+    assert left.qty == held(bench) > 0
+    assert left.why
+    bench.exchange.before.clear()
+    for minutes in (33, 35, 37):
+        bench.at(minutes)
+        left = flatten(bench.desk, FLATTEN, OPEN)
+    assert left.flat
+    assert held(bench) == 0
+
+
+def test_two_who_flatten_sell_once() -> None:
+    """Each reads the journal and the exchange before it sells."""
+    bench = Bench()
+    entered(bench)
+    bench.exchange.after_submit = None
+    run(bench)
+    run(bench)
+    bench.at(35)
+    run(bench)
+    assert held(bench) == 0
+    assert len(bench.exchange.submitted) == 2
+
+
+def test_how_far_it_is_is_told_once_each() -> None:
+    """What is left whenever that changes, and the end."""
+    bench = Bench()
+    entered(bench)
+    for _ in range(2):
+        report(bench.desk, FLATTEN, Left(D(12), "the exchange is closed"))
+        report(bench.desk, FLATTEN, Left(D(0), ""))
+    told = [(message.severity, message.title) for message in bench.journal.messages()]
+    assert told == [(Severity.WARNING, "spy is not flat yet"), (Severity.INFO, "spy is flat")]

@@ -1,0 +1,169 @@
+"""One account, both books, once a minute: what is explained is taken over, what is not stops entries and is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace as changed
+from decimal import Decimal
+
+import pytest
+
+from tests.unit.app.desks import BUY, HOLD, LEAVE, MINUTE, OPEN, Bench
+from ztrade.app.reconcile import Reconciled, reconcile
+from ztrade.domain.ledger import Outcome
+from ztrade.domain.messages import Severity
+from ztrade.domain.reconcile import Kind
+from ztrade.domain.types import OrderRequest, OrderType, Side, TimeInForce
+from ztrade.errors import ExchangeUnavailable
+
+D = Decimal
+
+
+def look(bench: Bench) -> Reconciled:
+    return reconcile([bench.desk], OPEN, lambda _seconds: None)
+
+
+def kinds(bench: Bench) -> list[Kind]:
+    return [difference.kind for difference in look(bench).differences]
+
+
+def by_hand(bench: Bench, side: Side, qty: int, symbol: str = "SPY", **more: object) -> str:
+    """Trade on the account as a person would; returns the order's id."""
+    request = OrderRequest(f"by-hand-{len(bench.orders())}", symbol, side, D(qty), **more)  # type: ignore[arg-type]
+    return bench.market.submit(request).id
+
+
+def stop_of(bench: Bench) -> str:
+    (stop,) = [leg.id for order in bench.orders() for leg in order.legs if leg.type is OrderType.STOP]
+    return stop
+
+
+def entered(bench: Bench, minutes: float = 30) -> None:
+    assert bench.cycle(minutes, BUY).outcome is Outcome.ENTERED
+    bench.at(minutes + 2)
+
+
+def told(bench: Bench) -> list[tuple[Severity, str]]:
+    return [(message.severity, message.title) for message in bench.journal.messages()]
+
+
+def test_equal_books_say_nothing() -> None:
+    """Flat, with a position, and after the exit: fills that came between two cycles are taken over."""
+    bench = Bench()
+    assert kinds(bench) == []
+    entered(bench)
+    assert kinds(bench) == []
+    assert bench.journal.holdings("embedded")[0].qty > 0
+    bench.cycle(40, LEAVE)
+    bench.at(42)
+    assert kinds(bench) == []
+    assert told(bench) == []
+
+
+def test_shares_bought_by_hand_are_foreign_told_once_and_stop_nobody() -> None:
+    """Another symbol, another size: recorded, never traded."""
+    bench = Bench()
+    entered(bench)
+    by_hand(bench, Side.BUY, 7, "QQQ")
+    bench.at(34)
+    for _ in range(2):
+        assert kinds(bench) == [Kind.FOREIGN_POSITION]
+    assert bench.journal.foreign("embedded") == {"QQQ": D(7)}
+    assert told(bench) == [(Severity.WARNING, "embedded: foreign position QQQ")]
+    assert bench.halts.reducing("spy") is None
+
+
+def test_an_order_placed_by_hand_is_told() -> None:
+    """It rests at the exchange under a name that is not ours."""
+    bench = Bench()
+    bench.at(30)
+    by_hand(bench, Side.BUY, 1, "QQQ", type=OrderType.LIMIT, limit_price=D(1), time_in_force=TimeInForce.GTC)
+    assert kinds(bench) == [Kind.FOREIGN_ORDER]
+
+
+def test_a_stop_cancelled_by_hand_is_told_and_the_position_is_unprotected() -> None:
+    """Found between two cycles; the next cycle leaves the position."""
+    bench = Bench()
+    entered(bench)
+    bench.market.cancel(stop_of(bench))
+    found = look(bench)
+    assert [d.kind for d in found.differences] == [Kind.UNPROTECTED]
+    assert (Severity.WARNING, "spy: an order was cancelled by hand") in told(bench)
+    assert (Severity.CRITICAL, "embedded: unprotected SPY") in told(bench)
+    assert bench.cycle(35, HOLD).outcome is Outcome.EXITED
+
+
+def test_our_own_exit_is_no_hand() -> None:
+    """It ends the stop and the target first."""
+    bench = Bench()
+    entered(bench)
+    bench.cycle(40, LEAVE)
+    bench.at(42)
+    look(bench)
+    assert told(bench) == []
+
+
+def test_shares_that_vanish_without_a_fill_make_their_agent_reducing() -> None:
+    """The exchange holds fewer than the books explain: both sides are told, entries are refused."""
+    bench = Bench()
+    entered(bench)
+    real = bench.market.positions
+    wrong = [changed(position, qty=position.qty - 1) for position in real()]
+    bench.market.positions = lambda: wrong  # type: ignore[method-assign]
+    found = look(bench)
+    assert found.differences[0].kind is Kind.UNEXPLAINED
+    assert "journal" in (bench.halts.reducing("spy") or "")
+    assert (Severity.CRITICAL, "embedded: unexplained SPY") in told(bench)
+
+
+def test_cash_that_nothing_explains_makes_every_agent_of_the_account_reducing() -> None:
+    """Nobody knows whose it was."""
+    bench = Bench()
+    assert kinds(bench) == []
+    real = bench.market.account
+    bench.market.account = lambda: changed(real(), cash=real().cash - D("0.02"))  # type: ignore[method-assign]
+    other = changed(bench.desk, agent=changed(bench.desk.agent, name="qqq", symbol="QQQ"))
+    reconcile([bench.desk, other], OPEN, lambda _seconds: None)
+    assert bench.halts.reducing("spy")
+    assert bench.halts.reducing("qqq")
+
+
+def test_a_difference_that_is_gone_at_the_second_look_is_none() -> None:
+    """The exchange filled the order between the two reads, and booked it a moment later."""
+    bench = Bench()
+    entered(bench)
+    real = bench.market.account
+    answers = iter([changed(real(), cash=D(1))])
+    bench.market.account = lambda: next(answers, real())  # type: ignore[method-assign]
+    assert kinds(bench) == []
+    assert bench.halts.reducing("spy") is None
+
+
+def test_an_outage_concludes_nothing() -> None:
+    """It is raised: no position is never read out of silence."""
+    bench = Bench()
+    entered(bench)
+
+    def down() -> None:
+        raise ExchangeUnavailable("down")
+
+    bench.exchange.before["positions"] = down
+    with pytest.raises(ExchangeUnavailable):
+        look(bench)
+    assert bench.halts.reducing("spy") is None
+    assert told(bench) == []
+
+
+def test_a_split_over_night_stays_protected_and_explained() -> None:
+    """Two for one: the shares double, the stop follows, nothing is told."""
+    bench = Bench()
+    bench.with_agent(limits=changed(bench.desk.agent.limits, stop_loss=D("0.5"), take_profit=D("0.5")))
+    entered(bench)
+    look(bench)
+    held = bench.journal.holdings("embedded")
+    bench.at(60 * 7)
+    bench.market.engine.split("SPY", D(2), D(1), scale_prices=True)
+    bench.market.advance(OPEN + 60 * 24 * MINUTE + 5 * MINUTE)
+    assert kinds(bench) == []
+    (after,) = bench.journal.holdings("embedded")
+    assert (after.qty, after.cost) == (held[0].qty * 2, held[0].cost)
+    assert told(bench) == []

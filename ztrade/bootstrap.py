@@ -203,6 +203,12 @@ class Runtime:
 
         return run_cycle(self.desk(agent, dry_run=dry_run, owner=owner), slot=slot, manual=manual)
 
+    def recover(self, agent: str, *, owner: str) -> None:
+        """Resolve what earlier processes left of the agent. Raises as :func:`ztrade.app.recover.recover`."""
+        from ztrade.app.recover import recover
+
+        recover(self.desk(agent, owner=owner))
+
     def settle(self, agent: str, *, dry_run: bool, session_close: datetime, owner: str) -> CycleRecord | None:
         """Take the account book over after the close; None when somebody else has or had it."""
         from ztrade.app.settle import settle

@@ -127,6 +127,7 @@ def run_trading_cycle(
     runtime = context.runtime
     if at is not None and not is_slot(runtime.calendar, agent, at):
         raise ConfigError("slot", f"{slot} is no slot of agent {agent.name!r}", fix="leave it out for an extra cycle")
+    context.recover_once(agent.name, owner)
     record = runtime.run_cycle(
         agent.name, dry_run=agent.dry_run or dry_run, manual=agent.manual or manual, slot=at, owner=owner
     )

@@ -7,9 +7,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+import structlog
+
 from ztrade import ports
 from ztrade.config import Config, load_config
 from ztrade.domain.ledger import CycleRecord
+from ztrade.errors import ZtradeError
+
+log = structlog.get_logger("ztrade.recover")
 
 
 class Runtime(Protocol):
@@ -29,6 +34,8 @@ class Runtime(Protocol):
     def run_cycle(
         self, agent: str, *, dry_run: bool, manual: bool, slot: datetime | None, owner: str
     ) -> CycleRecord | None: ...
+
+    def recover(self, agent: str, *, owner: str) -> None: ...
 
     def settle(self, agent: str, *, dry_run: bool, session_close: datetime, owner: str) -> CycleRecord | None: ...
 
@@ -60,6 +67,7 @@ class Context:
     def __init__(self, config: Config | None = None, build: Build = build_runtime) -> None:
         self._config, self._build = config, build
         self._runtime: tuple[int, Runtime] | None = None
+        self._recovered: set[tuple[int, str]] = set()
         self.role = "client"
 
     @property
@@ -76,6 +84,22 @@ class Context:
         if self._runtime is None or self._runtime[0] != pid:
             self._runtime = (pid, self._build(self.config))
         return self._runtime[1]
+
+    def recover_once(self, agent: str, owner: str) -> None:
+        """Resolve what a predecessor left, before this process's first cycle of the agent.
+
+        Not at the process's start: Celery ends a child that is not ready within seconds, and an exchange that hangs
+        takes longer. Where it cannot be done now the cycle says why by itself, and the next one tries again.
+        """
+        key = (os.getpid(), agent)
+        if key in self._recovered:
+            return
+        try:
+            self.runtime.recover(agent, owner=owner)
+        except ZtradeError as error:
+            log.warning("recovery_waits", agent=agent, reason=str(error))
+        else:
+            self._recovered.add(key)
 
     def close(self) -> None:
         """Close the runtime of this process; one inherited from the parent is the parent's to close."""

@@ -219,6 +219,9 @@ class FileRuntime:
         at = slot or self.clock(True).now()
         return self._run(agent, at, kind, owner, Outcome.HELD, f"held: dry_run={dry_run} manual={manual}")
 
+    def recover(self, agent: str, *, owner: str) -> None:
+        """Nothing is ever left."""
+
     def settle(
         self,
         agent: str,

@@ -111,15 +111,14 @@ def _read(path: Path, word: str) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a flag so that a reader sees either none or the whole of it; on a full disk, an empty one.
+
+    An empty file takes no space, and its presence is what counts.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o640)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with contextlib.suppress(OSError), os.fdopen(handle, "wb", buffering=0) as file:
+        file.write(f"{text}\n".encode("utf-8", "replace"))
+        os.fsync(file.fileno())
+    Path(name).chmod(0o640)
+    Path(name).replace(path)

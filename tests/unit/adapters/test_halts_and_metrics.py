@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def test_a_flag_on_a_full_disk_leaves_no_rest(tmp_path: Path) -> None:
     (tmp_path / "halts").touch()
     with pytest.raises(OSError, match="exists"):
         FileHalts(tmp_path).halt("spy", "stop")
+
+
+def test_a_halt_works_on_a_full_disk(tmp_path: Path) -> None:
+    """No byte can be written, so the reason is lost; the flag is there, and halts."""
+    halts = FileHalts(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        halts.halt("spy", "ann: looking")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert halts.reason("spy") == "halted"
 
 
 def test_counters_add_up_by_labels() -> None:

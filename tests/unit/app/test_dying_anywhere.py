@@ -62,15 +62,23 @@ def live(at: int, *, after: bool) -> tuple[Bench, int]:
     return bench, mortal.count
 
 
-CALLS = live(0, after=False)[1]
+#: more than a day has: their number differs by the order in which a bracket's legs come, so it is no fixed parameter
+MOST = 160
+
+
+def test_the_day_has_fewer_calls_than_are_tried() -> None:
+    """Otherwise some would never be died at."""
+    assert 60 < live(0, after=False)[1] <= MOST
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("begin", range(1, CALLS + 1, 10))
+@pytest.mark.parametrize("begin", range(1, MOST + 1, 10))
 def test_dying_at_any_call_costs_no_money(begin: int, after: bool) -> None:
     """No leg twice, no order without an intent, nothing unanswered, books equal, one outcome for every slot."""
-    for at in range(begin, min(begin + 10, CALLS + 1)):
-        bench, _ = live(at, after=after)
+    for at in range(begin, begin + 10):
+        bench, calls = live(at, after=after)
+        if calls < at:
+            break
         where = f"killed {'after' if after else 'before'} call {at}"
         orders = bench.orders()
         legs = Counter(order.client_order_id.rstrip("0123456789") for order in orders)

@@ -200,6 +200,10 @@ class Journal(Protocol):
         """Give a slot that nobody claimed its outcome (missed); False when it was claimed or closed already."""
         ...
 
+    def end_dead_extras(self, agent: str, now: datetime, wall: datetime) -> None:
+        """Close extra cycles whose lease (wall time) has lapsed: nobody will ever claim their instant again."""
+        ...
+
     def runner(self, cycle_id: str) -> str | None:
         """Return the owner of the cycle's newest claim, None where the journal has no such cycle."""
         ...

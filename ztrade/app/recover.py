@@ -33,6 +33,7 @@ def recover(desk: Desk) -> Sequence[CycleRecord]:
         books.ask_unanswered(desk)
         books.refresh(desk, _opening(desk, now))
     expire_proposals(desk, now)
+    desk.journal.end_dead_extras(desk.agent.name, now, desk.clock.wall())
     return [_close(desk, claim, now) for claim in _dead(desk, now)]
 
 

@@ -34,6 +34,7 @@ class AgentStatus:
     pnl_total: Decimal | None
     next_slot: datetime | None
     halted: str | None
+    reducing: str | None = None
 
 
 def mode(agent: Agent) -> str:
@@ -51,6 +52,7 @@ def agent_status(
     sessions: Sequence[Session],
     now: datetime,
     halted: str | None,
+    reducing: str | None = None,
 ) -> AgentStatus:
     """Put an agent's line together.
 
@@ -62,6 +64,7 @@ def agent_status(
         sessions: the sessions around ``now``, in order.
         now: exchange time.
         halted: why it is halted, None when it is not.
+        reducing: why its entries are refused, None when they are not.
     """
     newest = equity[-1][1] if equity else None
     opened = state.day_open_equity if state else None
@@ -78,4 +81,5 @@ def agent_status(
         pnl_total=newest - agent.capital if newest is not None else None,
         next_slot=next_slot(sessions, agent.every, agent.sessions, now),
         halted=halted,
+        reducing=reducing,
     )

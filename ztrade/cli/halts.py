@@ -12,10 +12,13 @@ import click
 
 from ztrade.cli.context import App, pass_app
 from ztrade.cli.proposals import whoami
-from ztrade.domain.ledger import HaltRecord
+from ztrade.config import EMBEDDED
+from ztrade.domain.identity import stamp
+from ztrade.domain.ledger import HaltRecord, Wish, agent_scope
 from ztrade.errors import ConfigError, ZtradeError
 
 if TYPE_CHECKING:
+    from ztrade.adapters.halts import FileHalts
     from ztrade.config import Config
     from ztrade.ports import Journal
 
@@ -53,54 +56,86 @@ def _write(app: App, place: _Place, write: Callable[[Journal], None]) -> None:
         click.echo(f"warning: the journal has no record of this: {error}", err=True)
 
 
-def _released(journal: Journal, agent: str, at: datetime) -> None:
-    for record in journal.halts():
-        if record.agent == agent:
-            journal.record_halt(replace(record, released_at=at))
-
-
 @click.command()
 @click.argument("agent", required=False)
 @click.option("--reason", default="halted by hand", show_default=True, help="Why; every cycle's outcome will say it.")
+@click.option("--cancel-entries", is_flag=True, help="Also cancel entries that rest; positions keep their stops.")
+@click.option("--flatten", is_flag=True, help="Also close the position; implies --cancel-entries.")
 @click.option("--by", default=whoami, help="Who halts; you, unless said otherwise.")
 @pass_app
-def halt(app: App, agent: str | None, reason: str, by: str) -> None:
+def halt(app: App, agent: str | None, reason: str, cancel_entries: bool, flatten: bool, by: str) -> None:
     """Stop AGENT, or all agents, from sending anything until `ztrade release`.
 
-    Works with Redis, the journal, and the exchange down. Stops and targets stay at the exchange.
+    Works with Redis, the journal, and the exchange down. Stops and targets stay at the exchange. What is ordered
+    besides is the keeper's to do, again and again until it is done.
     """
     from ztrade.adapters.clock import SystemClock
     from ztrade.adapters.halts import FileHalts
 
     place, name = _place(app, agent)
+    at = SystemClock().wall()
     words = " ".join(reason.split()) or "halted by hand"
+    wish = Wish(stamp(at.replace(microsecond=0)), flatten=flatten) if flatten or cancel_entries else None
+    halts = FileHalts(place.state)
     try:
-        FileHalts(place.state).halt(name, f"{words} (by {by})")
+        halts.halt(name, f"{words} (by {by})", wish)
     except OSError as error:
         raise ConfigError(str(place.state), f"the halt flag cannot be written: {error.strerror}") from None
     click.echo(f"{_who(name)} halted: {words}")
-    record = HaltRecord(name, words, by, SystemClock().wall())
+    _say_wish(halts, name, wish)
+    record = HaltRecord(name, words, by, at)
     _write(app, place, lambda journal: journal.record_halt(record))
+
+
+def _say_wish(halts: FileHalts, name: str, wish: Wish | None) -> None:
+    if wish is None:
+        return
+    if halts.wish(name) != wish:
+        click.echo("warning: the disk is full: halted, but nothing could be ordered besides", err=True)
+    else:
+        what = "to close positions and cancel entries" if wish.flatten else "to cancel entries"
+        click.echo(f"ordered {what}: the keeper does it, `ztrade status` shows how far it is")
 
 
 @click.command()
 @click.argument("agent", required=False)
 @pass_app
 def release(app: App, agent: str | None) -> int:
-    """Take back the halt of AGENT, or the one of all agents."""
+    """Take back the halt of AGENT, or the one of all agents, and what a breaker tripped; shows both."""
     from ztrade.adapters.clock import SystemClock
     from ztrade.adapters.halts import FileHalts
 
     place, name = _place(app, agent)
     halts = FileHalts(place.state)
-    if not halts.release(name):
-        click.echo(f"{_who(name)} not halted")
+    try:
+        found = halts.release(name)
+    except OSError as error:
+        raise ConfigError(str(place.state), f"the flag cannot be removed: {error.strerror}; it still stands") from None
+    if not found:
+        click.echo(f"{_who(name)} not halted, and not reducing")
         return 1
+    for kind, reason in found.items():
+        click.echo(f"{_who(name)} was {kind}: {reason}")
     click.echo(f"{_who(name)} released")
-    _write(app, place, lambda journal: _released(journal, name, SystemClock().wall()))
-    if name != ALL and halts.reason(name):
-        click.echo(f"but all agents are halted: {halts.reason(name)}; `ztrade release` takes that back")
+    _write(app, place, lambda journal: _released(journal, place.config, name, SystemClock().wall()))
+    for more in (halts.reason(name), halts.reducing(name)):
+        if name != ALL and more:
+            click.echo(f"but all agents are stopped: {more}; `ztrade release` takes that back")
     return 0
+
+
+def _released(journal: Journal, config: Config | None, name: str, at: datetime) -> None:
+    """Write the release down, and let the agents' breakers measure anew from here."""
+    for record in journal.halts():
+        if record.agent == name:
+            journal.record_halt(replace(record, released_at=at))
+    agents = list(config.agents.values()) if config else []
+    for agent in agents:
+        if name in {ALL, agent.name}:
+            account = EMBEDDED if agent.dry_run else agent.account
+            journal.release(agent.name)
+            journal.rebase(agent_scope(agent.name, account))
+            journal.rebase(f"account:{account}")
 
 
 def _who(name: str) -> str:

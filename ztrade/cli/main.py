@@ -41,11 +41,12 @@ SECTIONS: Mapping[str, Commands] = {
         "approve": ("ztrade.cli.proposals:approve", "Approve a proposal: its order is sent."),
         "reject": ("ztrade.cli.proposals:reject", "Reject a proposal."),
         "halt": ("ztrade.cli.halts:halt", "Stop an agent, or all of them, from sending anything."),
-        "release": ("ztrade.cli.halts:release", "Take a halt back."),
+        "release": ("ztrade.cli.halts:release", "Take a halt back, and what a breaker tripped."),
     },
     "Serve": {
         "worker": ("ztrade.cli.service:worker", "Run the worker of one agent."),
         "beat": ("ztrade.cli.service:beat", "Send due slots to the workers."),
+        "keeper": ("ztrade.cli.service:keeper", "Keep what must go on when Redis is down."),
         "flower": ("ztrade.cli.service:flower", "Serve Flower behind a login."),
         "loop": ("ztrade.cli.service:loop", "Run all agents in one process without Redis, for development."),
     },

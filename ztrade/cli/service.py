@@ -1,4 +1,4 @@
-"""``ztrade worker | beat | flower | loop``, and the hidden commands behind ``ops/celery_control.sh``."""
+"""``ztrade worker | beat | keeper | flower | loop``, and the hidden commands behind ``ops/celery_control.sh``."""
 
 from __future__ import annotations
 
@@ -39,6 +39,22 @@ def beat(app: App) -> None:
     from ztrade.service.beat import run_beat
 
     run_beat(app.config(), app.make_runtime)
+
+
+@click.command()
+@pass_app
+def keeper(app: App) -> None:
+    """Close missed slots, reconcile, obey halts, send messages, until SIGTERM; a second keeper is harmless."""
+    from ztrade.service import logs
+    from ztrade.service.health import Health, looker
+    from ztrade.service.keeper import Keeper, run_keeper
+    from ztrade.service.worker import one_thread_each
+
+    one_thread_each()
+    config = app.config()
+    logs.configure(config.main.log.level)
+    with app.runtime(config) as runtime:
+        run_keeper(Keeper(runtime, Health(looker(config))))
 
 
 @click.command()

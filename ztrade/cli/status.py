@@ -25,7 +25,7 @@ from ztrade.errors import ZtradeError
 if TYPE_CHECKING:
     from ztrade.bootstrap import Runtime
     from ztrade.config import Config
-    from ztrade.ports import Calendar, Journal
+    from ztrade.ports import Calendar, Halts, Journal
     from ztrade.service.stack import ProgramStatus
 
 T = TypeVar("T")
@@ -63,12 +63,13 @@ class Screen:
     now: datetime
     agents: Sequence[AgentStatus]
     halts: Mapping[str, str]
+    reducing: Mapping[str, str]
     programs: Sequence[ProgramStatus]
     problems: Sequence[str]
 
     @property
     def fine(self) -> bool:
-        return not self.problems and not self.halts
+        return not self.problems and not self.halts and not self.reducing
 
 
 @click.command()
@@ -96,10 +97,11 @@ def look(app: App, config: Config, runtime: Runtime) -> Screen:
     sessions = found.attempt("calendar", lambda: around(runtime.calendar, now)) or []
     facts = found.attempt("journal", lambda: _facts(app, config, sessions, now)) or {}
     agents = [
-        _line(agent, facts.get(name, Facts()), sessions, now, runtime.halts.reason(name))
+        _line(agent, facts.get(name, Facts()), sessions, now, runtime.halts)
         for name, agent in sorted(config.agents.items())
     ]
-    return Screen(now, agents, runtime.halts.active(), programs, found.problems)
+    halts = runtime.halts
+    return Screen(now, agents, halts.active(), halts.active_reducing(), programs, found.problems)
 
 
 def _last_known(app: App, config: Config) -> datetime:
@@ -116,9 +118,16 @@ def around(calendar: Calendar, now: datetime) -> Sequence[Session]:
     return calendar.sessions(day - timedelta(days=7), day + timedelta(days=7))
 
 
-def _line(agent: Agent, facts: Facts, sessions: Sequence[Session], now: datetime, halted: str | None) -> AgentStatus:
+def _line(agent: Agent, facts: Facts, sessions: Sequence[Session], now: datetime, halts: Halts) -> AgentStatus:
     return agent_status(
-        agent, last=facts.last, state=facts.state, equity=facts.equity, sessions=sessions, now=now, halted=halted
+        agent,
+        last=facts.last,
+        state=facts.state,
+        equity=facts.equity,
+        sessions=sessions,
+        now=now,
+        halted=halts.reason(agent.name),
+        reducing=halts.reducing(agent.name),
     )
 
 
@@ -144,6 +153,7 @@ def _record(screen: Screen) -> Record:
         "fine": screen.fine,
         "agents": [asdict(agent) for agent in screen.agents],
         "halts": screen.halts,
+        "reducing": screen.reducing,
         "programs": [asdict(program) for program in screen.programs],
         "problems": screen.problems,
     }
@@ -156,6 +166,7 @@ def _lines(screen: Screen) -> Iterator[str]:
     yield f"{text.stamp(screen.now)} New York"
     yield columns_of([HEADINGS, *map(cells, screen.agents)]) if screen.agents else "no agents"
     yield from (f"halted: {name}: {reason}" for name, reason in screen.halts.items())
+    yield from (f"reducing: {name}: {reason}" for name, reason in screen.reducing.items())
     yield _programs(screen.programs)
     yield from (f"problem: {problem}" for problem in screen.problems)
 

@@ -56,6 +56,7 @@ def programs(
     for name, agent in sorted(config.agents.items()):
         wait = hard_time_limit(agent.every) + timedelta(seconds=30)
         yield Program(f"worker-{name}", ztrade_command("worker", name), 300, wait)
+    yield Program("keeper", ztrade_command("keeper"), 350, timedelta(seconds=60))
     if with_beat:
         yield Program("beat", ztrade_command("beat"), 400, timedelta(seconds=30))
     if with_flower:

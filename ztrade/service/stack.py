@@ -212,7 +212,7 @@ class Stack:
             return
         running = [info["name"] for info in self._supervisor.processes()]
         # beat first, so that nothing new is rung for; all workers at once, because each may finish a cycle of minutes
-        self._end([name for name in running if name in ("beat", "flower")], patience)
+        self._end([name for name in running if name in ("beat", "keeper", "flower")], patience)
         self._end([name for name in running if name.startswith(_WORKER)], patience)
         self._supervisor.shutdown(patience)
 

@@ -60,7 +60,7 @@ class MemoryCycles:
         rules.check_lease(lease)
         with self._lock:
             if kind is CycleKind.EXTRA:
-                self._end_dead_extras(agent, now, wall)
+                self.end_dead_extras(agent, now, wall)
                 return self._begin(agent, slot, kind, owner, now, wall + lease)
             row = self._held.get((agent, slot, kind))
             if row is None:
@@ -89,7 +89,7 @@ class MemoryCycles:
             self._held[agent, slot, kind] = row
         return Claim(name, agent, slot, kind, 1)
 
-    def _end_dead_extras(self, agent: str, now: datetime, wall: datetime) -> None:
+    def end_dead_extras(self, agent: str, now: datetime, wall: datetime) -> None:
         for row in self._extras[agent]:
             if row.record.outcome is None and row.lease_until is not None and row.lease_until <= wall:
                 _interrupt(row, now)

@@ -112,6 +112,10 @@ class MemoryJournal:
     def close_slot(self, agent: str, slot: datetime, outcome: Outcome, reason: str, now: datetime) -> bool:
         return self._cycles.close_slot(agent, slot, outcome, reason, now)
 
+    def end_dead_extras(self, agent: str, now: datetime, wall: datetime) -> None:
+        with self._lock:
+            self._cycles.end_dead_extras(agent, now, wall)
+
     def runner(self, cycle_id: str) -> str | None:
         return self._cycles.runner(cycle_id)
 

@@ -133,6 +133,20 @@ def test_a_cycle_that_still_runs_is_left_alone() -> None:
     assert recover(bench.desk) == []
 
 
+def test_an_extra_cycle_that_died_is_closed() -> None:
+    """A run by hand whose process was killed; while its lease lasts it may still run."""
+    bench = Bench()
+    now = bench.at(30)
+    bench.journal.claim(
+        "spy", now, CycleKind.EXTRA, owner="ann", now=now, wall=bench.market.wall(), lease=timedelta(minutes=10)
+    )
+    recover(bench.desk)
+    assert outcomes(bench)[0][0] is None
+    later(bench, 41)
+    recover(bench.desk)
+    assert outcomes(bench)[0][0] is Outcome.INTERRUPTED
+
+
 def test_proposals_that_nobody_answered_expire() -> None:
     """In time they wait, later they do not."""
     bench = Bench()

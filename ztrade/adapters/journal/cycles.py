@@ -67,7 +67,7 @@ def claim(
     check_lease(lease)
     holds: dict[str, Any] = {"owner": owner, "lease_until": wall + lease, "started_at": now}
     if kind is CycleKind.EXTRA:
-        _end_dead_extras(connection, agent, now, wall)
+        end_dead_extras(connection, agent, now, wall)
         return _begin(connection, agent, slot, kind, _count(connection, agent, slot, kind), holds)
     row = connection.execute(_HELD, {"agent": agent, "slot": slot, "kind": kind}).one_or_none()
     if row is None:
@@ -103,7 +103,7 @@ def _count(connection: sa.Connection, agent: str, slot: datetime, kind: CycleKin
     return int(connection.execute(same).scalar_one())
 
 
-def _end_dead_extras(connection: sa.Connection, agent: str, now: datetime, wall: datetime) -> None:
+def end_dead_extras(connection: sa.Connection, agent: str, now: datetime, wall: datetime) -> None:
     """Give extra cycles whose process died their outcome: nobody will ever claim that instant again."""
     dead = sa.select(_C.cycle_id, _C.token, _C.attempt, _C.owner, _C.lease_until).where(
         _C.agent == agent, _C.outcome.is_(None), _C.kind == CycleKind.EXTRA, _C.lease_until <= wall

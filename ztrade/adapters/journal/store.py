@@ -78,6 +78,10 @@ class SqlJournal:
         with self._db.write() as connection:
             return cycles.close_slot(connection, agent, slot, outcome, reason, now)
 
+    def end_dead_extras(self, agent: str, now: datetime, wall: datetime) -> None:
+        with self._db.write() as connection:
+            cycles.end_dead_extras(connection, agent, now, wall)
+
     def runner(self, cycle_id: str) -> str | None:
         with self._db.read() as connection:
             return cycles.runner(connection, cycle_id)

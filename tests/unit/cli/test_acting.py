@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.unit.app.desks import BUY
+from tests.unit.app.desks import BUY, OPEN
 from tests.unit.cli.stage import Stage, one_error
 from ztrade.adapters.halts import FileHalts
 
@@ -119,10 +120,44 @@ def test_halting_all_halts_each_and_outlives_single_releases(stage: Stage) -> No
     stage.run("halt", "--reason", "storm", "--by", "ann")
     stage.run("halt", "spy")
     result = stage.run("release", "spy")
-    assert "but all agents are halted: storm (by ann)" in result.stdout
+    assert "but all agents are stopped: storm (by ann)" in result.stdout
     assert FileHalts(stage.state).reason("tsla") == "storm (by ann)"
     assert stage.run("release").exit_code == 0
     assert FileHalts(stage.state).active() == {}
+
+
+def test_a_release_shows_what_tripped_and_lets_the_breakers_begin_anew(stage: Stage) -> None:
+    """Halted by a person, reducing by a breaker: one release shows both, and measures from here."""
+    FileHalts(stage.state).reduce("spy", "daily loss 512 of 500")
+    stage.run("halt", "spy", "--reason", "looking", "--by", "ann")
+    stage.bench.journal.record_equity("agent:spy@embedded", OPEN, Decimal(12_000))
+    stage.bench.cycle(30)
+    result = stage.run("release", "spy")
+    assert "spy: was halted: looking (by ann)" in result.stdout
+    assert "spy: was reducing: daily loss 512 of 500" in result.stdout
+    assert stage.bench.journal.released_at("spy") == stage.bench.at(30)
+    assert stage.bench.journal.agent_state("spy", "embedded", "SPY", OPEN).peak_equity == Decimal(10_000)
+
+
+def test_a_halt_may_order_to_flatten(stage: Stage) -> None:
+    """The order stands in the flag for the keeper; --flatten cancels entries too."""
+    result = stage.run("halt", "spy", "--flatten")
+    assert "the keeper does it" in result.stdout
+    wish = FileHalts(stage.state).wish("spy")
+    assert wish is not None
+    assert wish.flatten
+    stage.run("halt", "tsla", "--cancel-entries")
+    wish = FileHalts(stage.state).wish("tsla")
+    assert wish is not None
+    assert not wish.flatten
+
+
+def test_a_flag_that_cannot_be_removed_still_stands(stage: Stage) -> None:
+    """A folder in its place: one line, exit code 2, and the agent stays halted."""
+    (stage.state / "halts" / "spy").mkdir(parents=True)
+    line = one_error(stage.run("release", "spy"), 2)
+    assert "cannot be removed" in line
+    assert FileHalts(stage.state).reason("spy") is not None
 
 
 def test_halting_works_with_the_journal_down(stage: Stage) -> None:

@@ -366,3 +366,15 @@ def test_digits_are_kept(journal: AnyJournal) -> None:
     (stored,) = journal.fills()
     assert stored == found
     assert cash(journal) == CASH - Decimal("0.123456789") * Decimal("400.1234")
+
+
+def test_shares_sold_by_hand_are_not_claimed_any_more(journal: AnyJournal) -> None:
+    """A person closes the agent's position: the holding is gone, its result is there, the fill is a person's."""
+    send(journal, "a", "o1")
+    journal.book(ACCOUNT, [fill("f1", "o1", 6)])
+    (strange,) = journal.book(ACCOUNT, [sold("f2", "by-hand", 8, "10", "390")])
+    assert (strange.agent, strange.leg, strange.problem) == (None, None, "")
+    assert holding(journal) == Holding("spy", "SPY", realized=Decimal(-100))
+    assert [(trip.agent, trip.pnl, trip.exit_leg) for trip in journal.round_trips()] == [("spy", Decimal(-100), None)]
+    assert cash(journal) == CASH - 100
+    assert journal.agent_state("spy", ACCOUNT, "SPY", OPEN).last_stop_at is None

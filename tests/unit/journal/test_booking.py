@@ -62,3 +62,35 @@ def test_an_unreadable_entry_is_named_with_its_account() -> None:
     with pytest.raises(DataError) as caught:
         check_entry("paper", broken)
     assert str(caught.value).startswith("account book of paper, FILL b: it has no side, -1 shares are no fill; why:")
+
+
+def by_hand(minutes: int, qty: str, side: Side = Side.SELL) -> Entry:
+    return Entry(fill(f"h{minutes}", "by-hand", minutes, qty, "380", side))
+
+
+def test_a_sale_by_hand_takes_the_agents_shares() -> None:
+    """What left the account is not claimed any more; the round trip ends, the fill stays a person's."""
+    book, postings = fold("SPY", [BUY, by_hand(7, "4"), by_hand(8, "6")])
+    assert [book.lots["spy"].holding.qty, book.foreign] == [0, 0]
+    assert [(posting.owner, posting.fill.agent, posting.realized) for posting in postings[1:]] == [
+        (None, None, Decimal(-80)),
+        (None, None, Decimal(-120)),
+    ]
+    trip = postings[-1].trip
+    assert trip is not None
+    assert (trip.agent, trip.qty, trip.pnl, trip.exit_leg) == ("spy", Decimal(10), Decimal(-200), None)
+
+
+def test_a_sale_by_hand_takes_nobodys_shares_first() -> None:
+    """A person's own seven go first, the agent's make up the rest, and what nobody had is a short sale."""
+    book, _ = fold("SPY", [by_hand(4, "7", Side.BUY), BUY, by_hand(7, "9")])
+    assert [book.lots["spy"].holding.qty, book.foreign] == [8, 0]
+    book, _ = fold("SPY", [by_hand(4, "7", Side.BUY), BUY, by_hand(7, "20")])
+    assert [book.lots["spy"].holding.qty, book.foreign] == [0, -3]
+
+
+def test_a_sale_by_hand_between_two_holders_is_nobodys() -> None:
+    """Whose shares they were cannot be known: the difference stays for a person to see."""
+    other = replace(BUY, activity=replace(BUY.activity, id="b2", order_id="o2"), owner=Owner("qqq", Leg.ENTRY))
+    book, _ = fold("SPY", [BUY, other, by_hand(7, "5")])
+    assert [book.lots["spy"].holding.qty, book.lots["qqq"].holding.qty, book.foreign] == [10, 10, -5]

@@ -167,8 +167,7 @@ def fill_of(entry: Entry) -> Fill:
 def _post_fill(book: Book, entry: Entry) -> Posting:
     fill, owner = fill_of(entry), entry.owner
     if owner is None:
-        book.foreign += _signed(entry.activity)
-        return Posting(fill, None)
+        return _post_foreign(book, fill, _signed(entry.activity))
     lot = book.lots.get(owner.agent) or Lot(Holding(owner.agent, book.symbol))
     try:
         after = apply_fill(lot.holding, fill)
@@ -179,6 +178,24 @@ def _post_fill(book: Book, entry: Entry) -> Posting:
     realized = after.realized - lot.holding.realized
     book.lots[owner.agent], trip = _travel(lot, after, fill)
     return Posting(fill, owner, realized, trip)
+
+
+def _post_foreign(book: Book, fill: Fill, change: Decimal) -> Posting:
+    """Book what a person did: shares sold by hand that are nobody's are those of the one agent who holds some.
+
+    Else the agent would go on claiming, and trying to sell, what left the account.
+    """
+    holders = [lot for lot in book.lots.values() if lot.holding.qty]
+    beyond = -change - max(book.foreign, ZERO)
+    book.foreign += change
+    if beyond <= 0 or len(holders) != 1:
+        return Posting(fill, None)
+    (lot,) = holders
+    sold = replace(fill, agent=lot.holding.agent, qty=min(beyond, lot.holding.qty))
+    book.foreign += sold.qty
+    after = apply_fill(lot.holding, sold)
+    book.lots[lot.holding.agent], trip = _travel(lot, after, sold)
+    return Posting(fill, None, after.realized - lot.holding.realized, trip)
 
 
 def _travel(lot: Lot, after: Holding, fill: Fill) -> tuple[Lot, RoundTrip | None]:

@@ -44,14 +44,15 @@ def act(
         return replace(waiting, details=thought.details)
     if decision.action is Action.HOLD:
         return Ended(Outcome.HELD, f"held: {decision.rationale}", details=thought.details)
-    verdict = risk.check(question(desk, seen, known, decision, now))
+    asked = question(desk, seen, known, decision, now)
+    verdict = risk.check(asked)
     if isinstance(verdict, risk.Rejected):
         reason = f"blocked: {verdict}; wanted to {decision.rationale}"
         return Ended(Outcome.BLOCKED, reason, details=thought.details)
     if manual:
         ended = _propose(desk, claim, decision, now)
     elif decision.action is Action.BUY:
-        ended = _enter(desk, claim, decision, now)
+        ended = _enter(desk, claim, asked, seen.wall)
     else:
         ended = _leave(desk, claim, session, decision, now)
     return replace(ended, details=thought.details)
@@ -99,7 +100,7 @@ def _expire_or_wait(desk: Desk, now: datetime) -> Ended | None:
 def _protected(decision: Decision, state: AgentState) -> Decision:
     """Leave a position that no stop protects: a cancelled or broken bracket must not leave it open."""
     holding = state.holding
-    if not holding.qty or decision.action is Action.SELL or _has_stop(state):
+    if not holding.qty or decision.action is Action.SELL or has_stop(state):
         return decision
     return replace(
         decision,
@@ -109,7 +110,8 @@ def _protected(decision: Decision, state: AgentState) -> Decision:
     )
 
 
-def _has_stop(state: AgentState) -> bool:
+def has_stop(state: AgentState) -> bool:
+    """Tell whether a stop of the agent's rests at the exchange, as far as the journal knows."""
     parts = (part for intent in state.open_intents if intent.order is not None for part in live_parts(intent.order))
     return any(part.type in {OrderType.STOP, OrderType.STOP_LIMIT} for part in parts)
 
@@ -142,10 +144,11 @@ def _propose(desk: Desk, claim: Claim, decision: Decision, now: datetime) -> End
     )
 
 
-def _enter(desk: Desk, claim: Claim, decision: Decision, now: datetime) -> Ended:
-    request = trade.entry_request(desk, claim.slot, decision)
-    order = trade.send(desk, claim, Leg.ENTRY, request, now=now)
-    return Ended(Outcome.ENTERED, f"entered: {decision.rationale} (order {order.status})", (request.client_order_id,))
+def _enter(desk: Desk, claim: Claim, asked: risk.Check, seen_wall: datetime) -> Ended:
+    request = trade.entry_request(desk, claim.slot, asked.decision)
+    order = trade.enter(desk, claim, request, asked, now=asked.at, seen_wall=seen_wall)
+    why = f"entered: {asked.decision.rationale} (order {order.status})"
+    return Ended(Outcome.ENTERED, why, (request.client_order_id,))
 
 
 def _leave(desk: Desk, claim: Claim, session: Session, decision: Decision, now: datetime) -> Ended:

@@ -23,8 +23,9 @@ _SENTIMENT = "sentiment "
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one cycle saw. ``sessions`` are those that ``bars`` cover, the current one last."""
+    """What one cycle saw, from ``wall`` (wall time) on; ``sessions`` are those of ``bars``, the current one last."""
 
+    wall: datetime
     clock: ExchangeClock
     account: Account
     positions: Sequence[Position]
@@ -41,6 +42,7 @@ def observe(desk: Desk, session: Session, now: datetime) -> Seen:
     Raises:
         TemporaryError, HaltError: something that the decision cannot do without did not answer.
     """
+    wall = desk.clock.wall()
     sessions = sessions_behind(desk, session)
     intents = books.unfinished(desk)
     calls = _market_calls(desk, sessions, now)
@@ -51,6 +53,7 @@ def observe(desk: Desk, session: Session, now: datetime) -> Seen:
     needed = books.required({name: found for name, found in answers.items() if not name.startswith(_SENTIMENT)})
     books.take_over(desk, intents, needed)
     return Seen(
+        wall=wall,
         clock=cast("ExchangeClock", needed["clock"]),
         account=cast("Account", needed["account"]),
         positions=cast("Sequence[Position]", needed["positions"]),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ztrade.app import books, trade
 from ztrade.app.act import question
 from ztrade.app.desk import Desk
@@ -74,11 +72,12 @@ def _send(run: Run, proposal: Proposal, by: str) -> Ended:
     shut = gate_exchange(run, session, seen)
     if shut is not None:
         return shut
-    reasons = _against(run, session, seen, proposal)
-    if reasons:
-        return Ended(Outcome.BLOCKED, f"blocked: {'; '.join(reasons)}; approved by {by}")
+    asked = _asked(run, session, seen, proposal)
+    verdict = risk.check(asked)
+    if isinstance(verdict, risk.Rejected):
+        return Ended(Outcome.BLOCKED, f"blocked: {verdict}; approved by {by}")
     if proposal.leg is Leg.ENTRY:
-        order = trade.send(desk, run.claim, Leg.ENTRY, proposal.request, now=run.now)
+        order = trade.enter(desk, run.claim, proposal.request, asked, now=run.now, seen_wall=seen.wall)
         return Ended(Outcome.ENTERED, f"entered: approved by {by}: {proposal.rationale}", (order.client_order_id,))
     cause = proposal.request.client_order_id.split(".")[2]
     left = trade.leave(desk, run.claim, session.open, cause, run.now)
@@ -86,7 +85,7 @@ def _send(run: Run, proposal: Proposal, by: str) -> Ended:
     return Ended(Outcome.EXITED, f"exited: approved by {by}: {proposal.rationale}", names)
 
 
-def _against(run: Run, session: Session, seen: Seen, proposal: Proposal) -> Sequence[str]:
+def _asked(run: Run, session: Session, seen: Seen, proposal: Proposal) -> risk.Check:
     known = states(run.desk, session)
     request = proposal.request
     buying = request.side is Side.BUY
@@ -101,5 +100,4 @@ def _against(run: Run, session: Session, seen: Seen, proposal: Proposal) -> Sequ
         stop=request.stop_loss,
         target=request.take_profit,
     )
-    verdict = risk.check(question(run.desk, seen, known, decision, run.now))
-    return verdict.reasons if isinstance(verdict, risk.Rejected) else ()
+    return question(run.desk, seen, known, decision, run.now)

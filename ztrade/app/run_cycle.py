@@ -10,16 +10,16 @@ from datetime import datetime
 import structlog
 
 from ztrade.app import books
-from ztrade.app.act import act
+from ztrade.app.act import act, has_stop
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
 from ztrade.app.observe import Seen, observe, states
 from ztrade.app.replay import recorded
 from ztrade.app.think import inputs_of, think
-from ztrade.app.trade import HaltedNow
-from ztrade.domain.identity import entry_id
-from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, HaltRecord, Outcome
+from ztrade.app.trade import Crowded, HaltedNow
+from ztrade.domain.ledger import NOT_THERE, Claim, CycleKind, CycleRecord, HaltRecord, Outcome
 from ztrade.domain.schedule import Session, is_market_open, is_slot, market_day
+from ztrade.domain.types import Leg
 from ztrade.errors import (
     AccessDenied,
     ClaimLost,
@@ -140,6 +140,8 @@ def _guarded(run: Run, body: Callable[[], Ended]) -> Ended:
         raise
     except HaltedNow as error:
         return Ended(Outcome.HALTED, f"halted: {error}")
+    except Crowded as error:
+        return Ended(Outcome.BLOCKED, f"blocked: {error}")
     except (TemporaryError, AccessDenied, ConfigError) as error:
         return _failed(error)
     except OutcomeUnknown as error:
@@ -165,12 +167,22 @@ def _halt_itself(run: Run, error: HaltError) -> Ended:
 
 
 def _cycle(run: Run) -> Ended:
+    shut = _shut(run)
+    if shut is not None:
+        # a slot that came too late, or into a halt, may have sent its order before its first process died
+        return _inherited(run) or shut
+    assert run.session is not None  # noqa: S101 - without one the cycle is shut
+    return _open_cycle(run, run.session)
+
+
+def _shut(run: Run) -> Ended | None:
+    """Return how the cycle ends before anything was asked of the exchange: halted, closed, too late."""
     stopped = run.desk.halts.reason(run.desk.agent.name)
     if stopped is not None:
-        return Ended(Outcome.HALTED, f"halted: {stopped}")
+        return Ended(Outcome.HALTED, f"halted: {stopped}{_bare(run)}")
     if run.session is None:
         return Ended(Outcome.CLOSED, f"the exchange is closed on {market_day(run.claim.slot)}")
-    return _gate(run, run.session) or _open_cycle(run, run.session)
+    return _gate(run, run.session)
 
 
 def _open_cycle(run: Run, session: Session) -> Ended:
@@ -186,6 +198,17 @@ def _open_cycle(run: Run, session: Session) -> Ended:
     with run.step("observe"):
         seen = observe(run.desk, session, run.now)
     return gate_exchange(run, session, seen) or _decide_and_act(run, session, seen)
+
+
+def _bare(run: Run) -> str:
+    """Return what a person who halted must know: a position without a stop stays so while nothing is sent."""
+    desk = run.desk
+    state = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, run.claim.slot)
+    if not state.holding.qty or has_stop(state):
+        return ""
+    held = f"{state.holding.qty} {state.holding.symbol}"
+    log.error("halted_without_stop", agent=desk.agent.name, held=held)
+    return f"; no stop protects {held}: sell by hand, or release the agent"
 
 
 def _gate(run: Run, session: Session) -> Ended | None:
@@ -212,14 +235,20 @@ def _gate_slot(run: Run, session: Session) -> Ended | None:
 
 
 def _inherited(run: Run) -> Ended | None:
-    """Return how a slot ends whose first attempt died after it planned an order: with that order, not a second one."""
+    """Return how a slot ends whose first attempt died after it planned an order: with that order, not a second one.
+
+    A way out that is surely not at the exchange is tried again.
+    """
     if run.claim.token == 1:
         return None
-    intent = run.desk.journal.intent(entry_id(run.desk.agent.name, run.claim.slot))
-    if intent is None:
+    planned = run.desk.journal.intents(agent=run.claim.agent, since=run.claim.slot)
+    mine = [i for i in planned if i.cycle_id == run.claim.cycle_id and (i.leg is Leg.ENTRY or i.state not in NOT_THERE)]
+    if not mine:
         return None
-    name = intent.request.client_order_id
-    return Ended(Outcome.INTERRUPTED, f"interrupted after order {name} was planned; it is {intent.state}", (name,))
+    names = tuple(intent.request.client_order_id for intent in mine)
+    return Ended(
+        Outcome.INTERRUPTED, f"interrupted after order {names[-1]} was planned; it is {mine[-1].state}", names
+    )  # fmt: skip
 
 
 def gate_exchange(run: Run, session: Session, seen: Seen) -> Ended | None:

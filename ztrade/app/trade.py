@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 
+import structlog
+
 from ztrade.app import books
 from ztrade.app.desk import Desk
+from ztrade.domain import risk
 from ztrade.domain.decision import Decision
 from ztrade.domain.identity import entry_id, exit_id
 from ztrade.domain.ledger import Claim, Intent, IntentState
 from ztrade.domain.orders import FINAL, check_adoption, live_parts, state_of
-from ztrade.domain.types import Leg, Order, OrderClass, OrderRequest, OrderType, Side, TimeInForce
+from ztrade.domain.types import Leg, Order, OrderClass, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from ztrade.errors import (
+    AccessDenied,
     DuplicateOrderId,
     ExchangeUnavailable,
     HaltError,
+    JournalUnavailable,
     NotCancelable,
     OutcomeUnknown,
     RateLimited,
@@ -25,12 +30,22 @@ from ztrade.errors import (
     TemporaryError,
 )
 
+log = structlog.get_logger()
+
 #: wall seconds before each read of an order whose end was asked for; Alpaca takes some tenths of a second
 _CANCEL_WAITS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
+#: wall seconds before each further try of an exit that surely did not leave; its position has no stop meanwhile
+_EXIT_WAITS = (0.5, 1.0, 2.0)
+
+
 class HaltedNow(HaltError):
     """A person stopped the agent while its cycle ran."""
+
+
+class Crowded(TemporaryError):
+    """What other agents planned meanwhile left no room for this entry under the account's limit."""
 
 
 def entry_request(desk: Desk, slot: datetime, decision: Decision) -> OrderRequest:
@@ -56,8 +71,56 @@ def exit_request(desk: Desk, cause: str, qty: Decimal) -> OrderRequest:
     return OrderRequest(exit_id(desk.agent.name, cause, attempt), desk.agent.symbol, Side.SELL, qty)
 
 
+def enter(
+    desk: Desk, claim: Claim, request: OrderRequest, asked: risk.Check, *, now: datetime, seen_wall: datetime
+) -> Order:
+    """Send an entry; ``asked`` is what risk approved, on what was seen at ``seen_wall`` (wall time).
+
+    Raises:
+        Crowded: other agents of the account planned entries that nobody could see yet, and there is no room for all.
+        TemporaryError: what was seen is too old to trade on; nothing was sent.
+        as :func:`send`.
+    """
+
+    def look(intent: Intent) -> None:
+        # from then on it is _check_awake that counts
+        late = intent.wall_at - seen_wall
+        if late > desk.unknown_grace:
+            raise TemporaryError(f"{late.total_seconds():.0f} s passed between seeing the market and planning to enter")
+        _check_room(desk, intent, asked, seen_wall)
+
+    return send(desk, claim, Leg.ENTRY, request, now=now, last_look=look)
+
+
+def _check_room(desk: Desk, mine: Intent, asked: risk.Check, seen_wall: datetime) -> None:
+    """Make sure that entries of other agents, planned since the market was seen, leave room for this one.
+
+    All write their intent before they look, so of two that are too much together at least one sees the other.
+    """
+    others = [
+        intent.request
+        for intent in desk.journal.intents(account=desk.account, unfinished=True)
+        if intent.leg is Leg.ENTRY and intent.agent != mine.agent and intent.wall_at >= seen_wall - desk.unknown_grace
+        if intent.order is None or intent.order.status is not OrderStatus.FILLED
+    ]
+    crowded = risk.crowded(asked, others)
+    if crowded is not None:
+        raise Crowded(crowded)
+
+
+def _nothing_more(_intent: Intent) -> None:
+    """Look at nothing: an exit is held back by no limit."""
+
+
 def send(
-    desk: Desk, claim: Claim, leg: Leg, request: OrderRequest, *, now: datetime, even_halted: bool = False
+    desk: Desk,
+    claim: Claim,
+    leg: Leg,
+    request: OrderRequest,
+    *,
+    now: datetime,
+    even_halted: bool = False,
+    last_look: Callable[[Intent], None] = _nothing_more,
 ) -> Order:
     """Write the intent, then submit it once. ``now`` is exchange time as the cycle knows it.
 
@@ -65,8 +128,8 @@ def send(
         JournalUnavailable, ClaimLost: the intent could not be written, so nothing was sent.
         HaltedNow: a halt came in between; nothing was sent.
         TemporaryError: another process trades for the agent, or this one slept too long; nothing was sent.
-        Rejected, ExchangeUnavailable, RateLimited: not at the exchange, and the journal says so.
-        OutcomeUnknown: may be at the exchange; the next cycle asks.
+        Rejected, ExchangeUnavailable, RateLimited, AccessDenied: not at the exchange, and the journal says so.
+        OutcomeUnknown: may be at the exchange, or is there and the journal could not be told; the next cycle asks.
         AdoptionMismatch: another order has our id.
     """
     name = request.client_order_id
@@ -75,25 +138,49 @@ def send(
         if not even_halted:
             _check_halt(desk)
         _check_alone(desk, intent)
+        last_look(intent)
         _check_awake(desk, intent)
     except (HaltedNow, TemporaryError) as error:
         desk.journal.resolve(name, IntentState.NOT_SENT, reason=str(error))
         raise
+    order = _submit(desk, request)
     try:
-        order = desk.exchange.submit(request)
+        desk.journal.resolve(name, state_of(order), order=order)
+    except JournalUnavailable as error:
+        raise OutcomeUnknown(name, f"it is there ({order.status}), but could not be written down: {error}") from error
+    return order
+
+
+def _submit(desk: Desk, request: OrderRequest) -> Order:
+    """Send the order once, and write down what became of it where that is not an order."""
+    name = request.client_order_id
+    try:
+        return desk.exchange.submit(request)
     except DuplicateOrderId:
-        order = desk.exchange.order_by_client_id(name)
-        check_adoption(request, order)
+        return _already_there(desk, request)
     except Rejected as error:
         desk.journal.resolve(name, IntentState.REJECTED, reason=str(error))
         raise
-    except (ExchangeUnavailable, RateLimited) as error:
+    except (ExchangeUnavailable, RateLimited, AccessDenied) as error:
         desk.journal.resolve(name, IntentState.NOT_SENT, reason=str(error))
         raise
     except OutcomeUnknown as error:
-        desk.journal.resolve(name, IntentState.UNKNOWN, reason=str(error))
+        # a planned intent is asked for like an unknown one: no reason to lose what happened
+        with contextlib.suppress(JournalUnavailable):
+            desk.journal.resolve(name, IntentState.UNKNOWN, reason=str(error))
         raise
-    desk.journal.resolve(name, state_of(order), order=order)
+    except Exception as error:
+        # the request may have left, whatever went wrong: time that was up, an answer nobody thought of
+        raise OutcomeUnknown(name, f"unexpected {type(error).__name__}: {error}") from error
+
+
+def _already_there(desk: Desk, request: OrderRequest) -> Order:
+    name = request.client_order_id
+    try:
+        order = desk.exchange.order_by_client_id(name)
+    except (TemporaryError, Rejected) as error:
+        raise OutcomeUnknown(name, f"its id is taken, and the order does not show: {error}") from error
+    check_adoption(request, order)
     return order
 
 
@@ -160,8 +247,18 @@ def leave(desk: Desk, claim: Claim, session_open: datetime, cause: str, now: dat
     qty = min(state.holding.qty, _shares_there(desk)) if state.holding.qty > 0 else Decimal(0)
     if qty <= 0:
         return None
-    request = exit_request(desk, cause, qty)
-    return send(desk, claim, Leg.EXIT, request, now=now, even_halted=bool(holding_orders))
+    return _sell(desk, claim, cause, qty, now, bare=bool(holding_orders))
+
+
+def _sell(desk: Desk, claim: Claim, cause: str, qty: Decimal, now: datetime, *, bare: bool) -> Order:
+    """Sell; a sale that surely did not leave is tried again while its position has no stop. Raises as :func:`send`."""
+    for wait in _EXIT_WAITS if bare else ():
+        try:
+            return send(desk, claim, Leg.EXIT, exit_request(desk, cause, qty), now=now, even_halted=True)
+        except (ExchangeUnavailable, RateLimited) as error:
+            log.warning("exit_tried_again", reason=str(error))
+            desk.pause(wait)
+    return send(desk, claim, Leg.EXIT, exit_request(desk, cause, qty), now=now, even_halted=bare)
 
 
 def _shares_there(desk: Desk) -> Decimal:

@@ -54,10 +54,12 @@ def decide(
     """
     combined = combine(agent.weights, signal, sentiment)
     answer = _Answer(price, combined)
-    problem = _unusable(view, price)
-    if problem:
-        return answer.hold(problem)
-    if view.held_qty > 0:
+    if not view.held_qty.is_finite() or view.held_qty < 0:
+        return answer.hold(f"holds {view.held_qty} {view.symbol}: not a long position, a person must look")
+    if not price.is_finite() or (price <= 0 and not view.held_qty):
+        return answer.hold(f"the price {price} is not a price")
+    if view.held_qty:
+        # sold at the market: a quote without a bid keeps no position
         return _holding(agent, view, signal, answer)
     money = agent.capital if available is None else available
     if not money.is_finite():
@@ -120,14 +122,6 @@ class _Answer:
         known = self.combined if isinstance(self.combined, Combined) else Combined(0.0, 0.0, "")
         price = self.price if self.price.is_finite() else Decimal(0)
         return Decision(action, qty, known.confidence, known.score, price, why, stop, target)
-
-
-def _unusable(view: MarketView, price: Decimal) -> str | None:
-    if not price.is_finite() or price <= 0:
-        return f"the price {price} is not a price"
-    if not view.held_qty.is_finite() or view.held_qty < 0:
-        return f"holds {view.held_qty} {view.symbol}: not a long position, a person must look"
-    return None
 
 
 def _holding(agent: Agent, view: MarketView, signal: Signal, answer: _Answer) -> Decision:

@@ -85,6 +85,8 @@ class IntentState(StrEnum):
 
 #: an intent in one of these still needs the exchange's word
 UNRESOLVED = frozenset({IntentState.PLANNED, IntentState.UNKNOWN})
+#: an intent in one of these is known not to be at the exchange
+NOT_THERE = frozenset({IntentState.NOT_SENT, IntentState.REJECTED})
 
 
 @dataclass(frozen=True, slots=True)

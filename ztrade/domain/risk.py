@@ -6,7 +6,7 @@ that stands against the trade with the numbers on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ from ztrade.domain.agent import AccountLimits, Agent
 from ztrade.domain.decision import Action, Decision
 from ztrade.domain.durations import format_duration
 from ztrade.domain.ledger import AccountState, AgentState
-from ztrade.domain.types import CENT, Account, Order, Position, Quote, Side
+from ztrade.domain.types import CENT, Account, Order, OrderRequest, Position, Quote, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,17 +230,37 @@ def _account_ready(asked: Check) -> str | None:
 
 
 def _deployed(asked: Check) -> str | None:
+    return crowded(asked, ())
+
+
+def crowded(asked: Check, planned: Iterable[OrderRequest]) -> str | None:
+    """Return why the entry is too much for the account, with the entries that other agents ``planned`` meanwhile.
+
+    Those that show in the account's orders or positions already are counted once.
+    """
     equity, limit = asked.account.equity, asked.account_limits.max_deployed
     if equity <= 0:
         return f"account equity is {equity}"
     share = asked.cost + sum(abs(_value(position)) for position in asked.positions)
+    for name, qty, price in (*_open_buys(asked), *_unseen(asked, planned)):
+        if price is None:
+            return f"open order {name} has no price, so what is deployed is unknown"
+        share += qty * price
+    return None if share <= limit * equity else f"{share / equity:.1%} of the account deployed, limit {limit:.1%}"
+
+
+def _open_buys(asked: Check) -> Iterator[tuple[str, Decimal, Decimal | None]]:
     for order in asked.orders:
         if order.side is Side.BUY:
-            price = _highest_price(order)
-            if price is None:
-                return f"open order {order.client_order_id} has no price, so what is deployed is unknown"
-            share += (order.qty - order.filled_qty) * price
-    return None if share <= limit * equity else f"{share / equity:.1%} of the account deployed, limit {limit:.1%}"
+            yield order.client_order_id, order.qty - order.filled_qty, _highest_price(order)
+
+
+def _unseen(asked: Check, planned: Iterable[OrderRequest]) -> Iterator[tuple[str, Decimal, Decimal | None]]:
+    names = {order.client_order_id for order in asked.orders}
+    held = {position.symbol for position in asked.positions}
+    for request in planned:
+        if request.client_order_id not in names and request.symbol not in held:
+            yield request.client_order_id, request.qty, request.take_profit
 
 
 def _value(position: Position) -> Decimal:

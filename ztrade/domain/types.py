@@ -179,7 +179,8 @@ class Quote:
 
     @property
     def mid(self) -> Decimal:
-        return (self.bid + self.ask) / 2
+        """The price between the sides; the other side's where one is empty, for half of it would be a crash."""
+        return (self.bid + self.ask) / 2 if self.bid and self.ask else self.bid or self.ask
 
 
 @dataclass(frozen=True, slots=True)

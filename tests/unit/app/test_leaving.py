@@ -13,7 +13,7 @@ from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench
 from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.ledger import CycleKind, Outcome
 from ztrade.domain.types import Order, OrderStatus, Side
-from ztrade.errors import ExchangeUnavailable
+from ztrade.errors import ExchangeUnavailable, RateLimited
 
 
 @pytest.fixture
@@ -180,3 +180,62 @@ def test_nothing_is_sold_before_the_legs_are_over(bench: Bench, reads: int, outc
     assert bench.cycle(40, LEAVE).outcome is outcome
     assert (sells(bench) > 0) is (outcome is Outcome.EXITED)
     assert stop_is_live(bench) is (outcome is Outcome.FAILED)
+
+
+@pytest.mark.parametrize("error", [ExchangeUnavailable("refused"), RateLimited("too many")])
+def test_a_sale_that_did_not_leave_is_tried_again_at_once(bench: Bench, error: Exception) -> None:
+    """The stop is gone already: an hour until the next slot is too long. Each try has an id of its own."""
+    tries = iter(range(10))
+
+    def refused_twice() -> None:
+        if next(tries) < 2:
+            raise error
+
+    bench.exchange.before["submit"] = refused_twice
+    record = bench.cycle(40, LEAVE)
+    assert (record.outcome, record.order_ids) == (Outcome.EXITED, ("zt.spy.20220822T141000Z.exit3",))
+    bench.at(41)
+    assert not bench.market.positions()
+
+
+def test_a_halted_agent_says_that_its_position_is_bare(bench: Bench) -> None:
+    """The stop was ended, the sale did not leave, then a person halted: nothing is sent, and the outcome tells."""
+
+    def down() -> None:
+        raise ExchangeUnavailable("refused")
+
+    bench.exchange.before["submit"] = down
+    assert bench.cycle(40, LEAVE).outcome is Outcome.FAILED
+    bench.halts.halt("spy", "person: stop")
+    record = bench.cycle(45)
+    assert record.outcome is Outcome.HALTED
+    assert record.reason.startswith("halted: person: stop; no stop protects ")
+
+
+def test_a_halted_agent_with_its_stop_says_nothing_more(bench: Bench) -> None:
+    """The stop rests at the exchange."""
+    bench.halts.halt("spy", "person: stop")
+    assert bench.cycle(40).reason == "halted: person: stop"
+
+
+@pytest.mark.parametrize("side", ["bid", "ask"])
+def test_a_quote_with_an_empty_side_keeps_no_position(bench: Bench, side: str) -> None:
+    """Sold at the market all the same; and the strategy is shown the other side's price, not half of it."""
+    quote = bench.market.quote("SPY")
+    odd = replace(quote, bid=Decimal(0)) if side == "bid" else replace(quote, ask=Decimal(0))
+    bench.exchange.quote = lambda _symbol: odd  # type: ignore[attr-defined]
+    assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
+    assert bench.strategy.views[-1].price == float(quote.ask if side == "bid" else quote.bid)
+
+
+def test_a_part_sold_by_hand_is_not_claimed_any_more(bench: Bench) -> None:
+    """The journal follows: the agent holds the rest, sells that, and is flat on both sides."""
+    bench.market.engine.cancel(bench.orders()[0].legs[0].id)
+    bench.market.engine.close_position("SPY", qty=Decimal(4))
+    bench.at(36)
+    left = bench.market.positions()[0].qty
+    assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
+    assert sells(bench) == left
+    bench.cycle(45)
+    assert bench.journal.holdings() == []
+    assert bench.market.positions() == []

@@ -21,6 +21,7 @@ from ztrade.domain.types import Activity, Leg, OrderClass, OrderRequest, OrderSt
 from ztrade.errors import (
     AccessDenied,
     ConfigError,
+    DuplicateOrderId,
     ExchangeUnavailable,
     InsufficientBuyingPower,
     JournalUnavailable,
@@ -382,6 +383,83 @@ def test_a_cycle_that_died_after_planning_is_finished_not_repeated(bench: Bench)
     assert len(bench.orders()) == 1
 
 
+@pytest.mark.parametrize("halted", [False, True])
+def test_a_slot_that_died_with_its_order_sent_is_never_called_missed(bench: Bench, halted: bool) -> None:
+    """Taken over when the next one is due, or when a person has halted: its outcome names the order all the same."""
+
+    def killed() -> NoReturn:
+        raise KeyboardInterrupt
+
+    bench.exchange.after_submit = killed
+    with pytest.raises(KeyboardInterrupt):
+        bench.cycle(30, BUY)
+    bench.exchange.after_submit = None
+    bench.wall_shift = timedelta(minutes=20)
+    if halted:
+        bench.halts.halt("spy", "person: stop")
+    bench.at(30 if halted else 36)
+    record = run_cycle(bench.desk, slot=OPEN + 30 * MINUTE)
+    assert record is not None
+    assert (record.outcome, record.order_ids) == (Outcome.INTERRUPTED, (entry_id("spy", OPEN + 30 * MINUTE),))
+
+
+def test_an_exit_that_never_left_is_tried_again_by_the_second_attempt(bench: Bench) -> None:
+    """Its process died between the intent and the sale; the intent is known not to be there, the position is."""
+    entered(bench)
+    bench.exchange.before["submit"] = failing(KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        bench.cycle(40, LEAVE)
+    del bench.exchange.before["submit"]
+    bench.wall_shift = timedelta(minutes=20)
+    assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
+    bench.at(41)
+    assert bench.market.positions() == []
+
+
+def test_an_order_that_the_journal_could_not_be_told_of_is_unknown(bench: Bench) -> None:
+    """The disk was full when the answer came: the outcome names the order, and the next cycle takes it over."""
+    resolve = bench.journal.resolve
+
+    def full(*_args: object, **_options: object) -> NoReturn:
+        bench.journal.resolve = resolve  # type: ignore[method-assign]
+        raise JournalUnavailable("journal: disk full")
+
+    bench.exchange.after_submit = lambda: setattr(bench.journal, "resolve", full)
+    record = bench.cycle(30, BUY)
+    bench.exchange.after_submit = None
+    assert (record.outcome, record.order_ids) == (Outcome.UNKNOWN, (entry_id("spy", OPEN + 30 * MINUTE),))
+    assert "could not be written down" in record.reason
+    assert bench.cycle(35).outcome is Outcome.HELD
+    assert bench.journal.holdings()[0].qty == bench.market.positions()[0].qty
+
+
+@pytest.mark.parametrize("error", [KeyError("id"), RuntimeError("time is up")])
+def test_a_bug_while_an_order_is_sent_is_no_proof_that_it_was_not(bench: Bench, error: Exception) -> None:
+    """Whatever the submit dies of, the outcome names the order that may be there."""
+    bench.exchange.after_submit = failing(error)
+    record = bench.cycle(30, BUY)
+    bench.exchange.after_submit = None
+    assert (record.outcome, record.order_ids) == (Outcome.UNKNOWN, (entry_id("spy", OPEN + 30 * MINUTE),))
+    assert bench.cycle(35).outcome is Outcome.HELD
+
+
+def test_a_taken_id_whose_order_does_not_show_is_unknown(bench: Bench) -> None:
+    """The exchange says that it has an order under our id, and is down when it is asked for it."""
+    bench.exchange.before["submit"] = failing(DuplicateOrderId("client_order_id must be unique"))
+    bench.exchange.before["order_by_client_id"] = failing(ExchangeUnavailable("refused"))
+    record = bench.cycle(30, BUY)
+    assert (record.outcome, record.order_ids) == (Outcome.UNKNOWN, (entry_id("spy", OPEN + 30 * MINUTE),))
+
+
+def test_refused_keys_send_nothing_and_leave_no_question(bench: Bench) -> None:
+    """The submit was read and refused: the intent is not at the exchange, and the next slot is free."""
+    bench.exchange.before["submit"] = failing(AccessDenied("wrong keys"))
+    assert bench.cycle(30, BUY).outcome is Outcome.FAILED
+    intent = bench.journal.intent(entry_id("spy", OPEN + 30 * MINUTE))
+    assert intent is not None
+    assert intent.state is IntentState.NOT_SENT
+
+
 # -- leaving ---------------------------------------------------------------------------------------------------------
 
 
@@ -424,6 +502,7 @@ def test_an_interrupted_exit_goes_on_at_the_next_slot(bench: Bench) -> None:
     entered(bench)
     bench.exchange.before["submit"] = failing(ExchangeUnavailable("refused"))
     assert bench.cycle(40, LEAVE).outcome is Outcome.FAILED
+    assert bench.orders()[0].legs[0].status is OrderStatus.CANCELED
     del bench.exchange.before["submit"]
     record = bench.cycle(45, HOLD)
     assert record.outcome is Outcome.EXITED
@@ -448,6 +527,8 @@ def test_a_position_closed_by_hand_is_seen(bench: Bench) -> None:
     bench.cycle(45, LEAVE)
     ours = [request for request in bench.exchange.submitted if request.side is Side.SELL]
     assert bench.market.positions() == []
+    assert bench.journal.holdings() == []
+    assert bench.cycle(50, BUY).outcome is Outcome.ENTERED
     assert len([order for order in bench.orders() if order.side is Side.SELL]) <= 1 + len(ours)
 
 

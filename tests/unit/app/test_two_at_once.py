@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.app.desks import BUY, HOLD, LEAVE, MINUTE, OPEN, Bench
+from ztrade.app.desk import Desk
 from ztrade.app.proposals import approve
 from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.identity import entry_id
@@ -112,3 +114,72 @@ def test_a_process_that_slept_between_planning_and_sending_sends_nothing(bench: 
     intent = bench.journal.intent(entry_id("spy", OPEN + 30 * MINUTE))
     assert intent is not None
     assert intent.state is IntentState.NOT_SENT
+
+
+def test_a_process_that_slept_between_seeing_and_planning_enters_nothing(bench: Bench) -> None:
+    """Stopped for a minute after it had read the quote, which its own clock, read before, would still call fresh."""
+    plan = bench.journal.record_equity
+
+    def slow(*args: Any) -> None:
+        bench.wall_shift += timedelta(seconds=61)
+        plan(*args)
+
+    bench.journal.record_equity = slow  # type: ignore[assignment, method-assign]
+    record = bench.cycle(30, BUY)
+    assert record.outcome is Outcome.FAILED
+    assert "passed between seeing the market and planning" in record.reason
+    assert bench.exchange.submitted == []
+
+
+def other_agent(bench: Bench) -> Desk:
+    """Return a second agent's desk on the same account."""
+    return replace(bench.desk, agent=replace(bench.desk.agent, name="qqq", symbol="QQQ"))
+
+
+@pytest.mark.parametrize(("dollars", "outcome"), [(60_000, Outcome.BLOCKED), (30_000, Outcome.ENTERED)])
+def test_two_agents_do_not_deploy_too_much_together(bench: Bench, dollars: int, outcome: Outcome) -> None:
+    """Both saw an empty account in the same instant: where it is too much for both, the later one stays out."""
+    bench.with_agent(
+        capital=Decimal(dollars), limits=replace(bench.desk.agent.limits, max_position_value=Decimal(dollars))
+    )
+    others: list[Outcome | None] = []
+    bench.at(30)
+    bench.strategy.say = BUY
+
+    def other() -> None:
+        record = run_cycle(other_agent(bench), slot=OPEN + 30 * MINUTE)
+        others.append(record.outcome if record else None)
+
+    interposing(bench, other)
+    record = run_cycle(bench.desk, slot=OPEN + 30 * MINUTE)
+    assert record is not None
+    assert others == [Outcome.ENTERED]
+    assert record.outcome is outcome, record.reason
+    assert len(bench.orders()) == (2 if outcome is Outcome.ENTERED else 1)
+    assert outcome is Outcome.ENTERED or "of the account deployed, limit 80.0%" in record.reason
+
+
+def test_an_approval_leaves_room_for_what_another_agent_just_planned(bench: Bench) -> None:
+    """A person approves in the instant in which another agent enters."""
+    limits = replace(bench.desk.agent.limits, max_position_value=Decimal(60_000))
+    bench.with_agent(capital=Decimal(60_000), limits=limits)
+    proposal = bench.cycle(30, BUY, manual=True)
+    bench.at(30.5)
+    interposing(bench, lambda: run_cycle(other_agent(bench)))
+    record = approve(bench.desk, proposal.cycle_id, by="ann")
+    assert record is not None
+    assert record.outcome is Outcome.BLOCKED
+    assert [order.symbol for order in bench.orders()] == ["QQQ"]
+
+
+def test_a_position_that_shows_already_is_counted_once(bench: Bench) -> None:
+    """The other agent's entry was filled a minute ago, and its journal has not heard of that: one position, not two."""
+    limits = replace(bench.desk.agent.limits, max_position_value=Decimal(38_000))
+    bench.with_agent(capital=Decimal(38_000), limits=limits)
+    bench.at(30)
+    bench.strategy.say = BUY
+    run_cycle(other_agent(bench), slot=OPEN + 30 * MINUTE)
+    bench.at(30.5)
+    record = run_cycle(bench.desk)
+    assert record is not None
+    assert record.outcome is Outcome.ENTERED, record.reason

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ztrade.domain.decision import Sentiment
-from ztrade.domain.ledger import Intent, IntentState, Outcome, Proposal, ProposalState
+from ztrade.domain.ledger import NOT_THERE, Intent, IntentState, Outcome, Proposal, ProposalState
 from ztrade.domain.orders import FINAL, INTENT_TRANSITIONS, is_final, is_unfinished, newer
 from ztrade.domain.types import Leg, Order, OrderStatus, OrderType
 from ztrade.errors import AdoptionMismatch, ClaimLost, Rejected
@@ -18,10 +18,6 @@ from ztrade.errors import AdoptionMismatch, ClaimLost, Rejected
 #: a slot is tried at most this often: what kills two workers would kill the third
 MAX_ATTEMPTS = 2
 RUNNING = "running"
-
-#: known not to be at the exchange: planning the same request again makes it an open question again
-_NOT_THERE = frozenset({IntentState.NOT_SENT, IntentState.REJECTED})
-
 
 #: entries that were sent, or may have been: a limit on trades counts all of them
 COUNTS_AS_TRADE = frozenset({IntentState.PLANNED, IntentState.SENT, IntentState.UNKNOWN, IntentState.DONE})
@@ -113,7 +109,7 @@ def replanned(known: Intent, again: Intent) -> Intent:
         raise AdoptionMismatch(
             f"intent {known.request.client_order_id} is in the journal as {known.request}, and now as {again.request}"
         )
-    if known.state not in _NOT_THERE:
+    if known.state not in NOT_THERE:
         return known
     return replace(again, state=IntentState.PLANNED, reason="", order=known.order)
 

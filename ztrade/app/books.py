@@ -80,7 +80,7 @@ def reads(
 ) -> dict[str, Callable[[], object]]:
     """Return the calls that read what may have changed: each unfinished order with its legs, and the account book."""
     calls: dict[str, Callable[[], object]] = {
-        f"order {intent.order.id}": partial(current_order, desk.exchange, intent.order.id)
+        f"order {intent.order.id}": partial(current_order, desk.exchange, intent.order.id, desk.account)
         for intent in intents
         if intent.order is not None
     }
@@ -88,14 +88,28 @@ def reads(
     return calls
 
 
-def current_order(exchange: Exchange, order_id: str) -> Order:
-    """Return the order, or the one that replaced it last (a person may replace orders by hand)."""
+def current_order(exchange: Exchange, order_id: str, account: str) -> Order:
+    """Return the order, or the one that replaced it last (a person may replace orders by hand).
+
+    Raises:
+        ExchangeUnavailable: it never ends, or it is not there any more, which no order of ours can be.
+    """
     for _ in range(_MAX_REPLACEMENTS):
-        order = exchange.order(order_id)
+        order = _known_order(exchange, order_id, account)
         if order.status is not OrderStatus.REPLACED or order.replaced_by is None:
             return order
         order_id = order.replaced_by
     raise ExchangeUnavailable(f"order {order_id} was replaced more than {_MAX_REPLACEMENTS} times")
+
+
+def _known_order(exchange: Exchange, order_id: str, account: str) -> Order:
+    try:
+        return exchange.order(order_id)
+    except NotFound as error:
+        raise ExchangeUnavailable(
+            f"order {order_id} is in the journal, and account {account} does not know it: was the account reset? "
+            f"A new account needs a name, or a state directory, of its own ({error})"
+        ) from error
 
 
 def take_over(desk: Desk, intents: Sequence[Intent], answers: Mapping[str, object]) -> Sequence[Fill]:

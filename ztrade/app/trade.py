@@ -105,7 +105,7 @@ def _check_room(desk: Desk, mine: Intent, asked: risk.Check, seen_wall: datetime
     ]
     crowded = risk.crowded(asked, others)
     if crowded is not None:
-        raise Crowded(crowded)
+        raise Crowded(f"{crowded}, with what other agents are just entering")
 
 
 def _nothing_more(_intent: Intent) -> None:

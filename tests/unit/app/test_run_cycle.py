@@ -661,3 +661,15 @@ def test_a_clock_that_is_off_blocks(bench: Bench, off: int) -> None:
     assert record.outcome is Outcome.BLOCKED
     assert "45 s off ours" in record.reason
     assert bench.exchange.submitted == []
+
+
+def test_an_account_that_was_reset_is_called_so(bench: Bench) -> None:
+    """The exchange knows nothing of an order that the journal has: nothing is traded, and the reason says why."""
+    entered(bench)
+    fresh = Bench()
+    bench.exchange.inner = fresh.market
+    fresh.at(40)
+    record = bench.cycle(40, LEAVE)
+    assert record.outcome is Outcome.FAILED
+    assert "was the account reset?" in record.reason
+    assert "a name, or a state directory, of its own" in record.reason

@@ -24,12 +24,12 @@ class FileHalts:
         return None
 
     def halt(self, agent: str, reason: str) -> None:
-        """Write the flag so that a reader sees either none or the whole reason."""
+        """Write the flag so that a reader sees none or the whole reason; on a full disk, one without a reason."""
         self._folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self._folder, prefix=".")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(reason + "\n")
-            file.flush()
+        # an empty file takes no space, and its presence is what halts
+        with contextlib.suppress(OSError), os.fdopen(handle, "wb", buffering=0) as file:
+            file.write(f"{reason}\n".encode("utf-8", "replace"))
             os.fsync(file.fileno())
         Path(name).chmod(0o640)
         Path(name).replace(self._folder / agent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 from ztrade.adapters.halts import FileHalts
@@ -39,6 +40,18 @@ def test_a_folder_that_cannot_be_entered_means_halted(tmp_path: Path) -> None:
     """Something else where the folder of flags should be: nobody can know, so nobody trades."""
     (tmp_path / "halts").touch()
     assert FileHalts(tmp_path).reason("spy") is not None
+
+
+def test_a_halt_works_on_a_full_disk(tmp_path: Path) -> None:
+    """No byte can be written, so the reason is lost; the flag is there, and halts."""
+    halts = FileHalts(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        halts.halt("spy", "ann: looking")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert halts.reason("spy") == "halted"
 
 
 def test_counters_add_up_by_labels() -> None:

@@ -105,11 +105,20 @@ def test_a_fault_at_the_cancel_of_a_leg(tmp_path: Path, kind: str) -> None:
 def test_a_position_without_a_stop_is_sold_at_the_next_slot(tmp_path: Path, kind: str) -> None:
     """The legs are cancelled, the exit fails, and the strategy is content to hold: it is sold all the same."""
     with day(tmp_path, {ENTRY: BUY, EXIT: LEAVE}) as made:
-        made.run([Trouble(EXIT, kind, *SUBMIT, 1, (ANSWERS | ORDERS)[kind])])
+        made.run([Trouble(EXIT, kind, *SUBMIT, None, (ANSWERS | ORDERS)[kind])])
         made.check()
         assert "no stop protects the position" in made.outcome(EXIT + 1), made.story()
         assert set(made.unprotected) <= {EXIT}
         assert made.journal.holdings() == []
+
+
+def test_a_sale_that_surely_did_not_leave_is_tried_again_in_its_slot(tmp_path: Path) -> None:
+    """The legs are cancelled and the exchange says 429 once: the position is never without a stop after its slot."""
+    with day(tmp_path, {ENTRY: BUY, EXIT: LEAVE}) as made:
+        made.run([Trouble(EXIT, "429", *SUBMIT, 1, ANSWERS["429"])])
+        made.check()
+        assert made.outcome(EXIT).startswith("exited"), made.story()
+        assert made.unprotected == []
 
 
 @pytest.mark.parametrize("kind", ANSWERS)

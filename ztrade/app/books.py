@@ -173,9 +173,10 @@ def record_equity(desk: Desk, at: datetime, holding: Holding, quote: Quote, acco
     """Write this instant's points of the agent's and of the account's equity curve; the bid values the holding.
 
     A quote that is empty on one side, crossed, or far too wide values nothing: limits are measured from these points,
-    and a bid of zero would make every later loss of the day look like a gain.
+    and a bid of zero, or an account worth nothing, would make every later loss of the day look like a gain.
     """
     if not holding.qty or risk.is_two_sided(quote, desk.agent.limits.price_collar):
         own = portfolio.equity(desk.agent.capital, holding, quote.bid)
         desk.journal.record_equity(agent_scope(desk.agent.name, desk.account), at, own)
-    desk.journal.record_equity(f"account:{desk.account}", at, account_equity)
+    if account_equity > 0:
+        desk.journal.record_equity(f"account:{desk.account}", at, account_equity)

@@ -673,3 +673,13 @@ def test_an_account_that_was_reset_is_called_so(bench: Bench) -> None:
     assert record.outcome is Outcome.FAILED
     assert "was the account reset?" in record.reason
     assert "a name, or a state directory, of its own" in record.reason
+
+
+def test_an_account_worth_nothing_is_no_measure_of_the_days_loss(bench: Bench) -> None:
+    """The exchange answers nonsense once: the day's loss is still measured from what the account was worth."""
+    account = bench.market.account()
+    bench.exchange.account = lambda: replace(account, equity=Decimal(0))  # type: ignore[attr-defined]
+    assert bench.cycle(30, BUY).outcome is Outcome.BLOCKED
+    del bench.exchange.account
+    bench.cycle(35)
+    assert bench.journal.account_state("embedded", OPEN).day_open_equity == account.equity

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Start, stop and look at the whole stack: redis, exchange, a worker per agent, beat, flower.
+# Start, stop and look at the whole stack: redis, exchange, a worker per agent, beat, keeper, flower.
 #
 #   celery_control.sh [--config FILE] [--state DIR] start [-- EXCHANGE ARGUMENTS]
 #   celery_control.sh [...] stop|restart [PROGRAM or AGENT ...]
 #   celery_control.sh [...] status [--json]
-#   celery_control.sh [...] logs [-f] [worker|beat|flower|exchange|redis|AGENT]
+#   celery_control.sh [...] logs [-f] [worker|beat|keeper|flower|exchange|redis|AGENT]
 #   celery_control.sh [...] test [--seconds N]
 #
 # Exit codes: 0 fine, 1 something is not fine, 2 bad usage or configuration, or another stack has the state directory.

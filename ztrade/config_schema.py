@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
 
-from ztrade.domain.agent import Agent, Limits, SessionKind, Weights
+from ztrade.domain.agent import Agent, BreakerLimits, Limits, SessionKind, Weights
 from ztrade.domain.durations import parse_duration
 
 
@@ -48,7 +48,7 @@ def _has_port(url: str) -> str:
     return url
 
 
-_DEFAULTS = Limits()
+_DEFAULTS, _BREAKERS = Limits(), BreakerLimits()
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Span = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
 Switch = Annotated[bool, BeforeValidator(_switch)]
@@ -204,6 +204,15 @@ class LimitsSection(_Section):
     price_collar: Ratio = _DEFAULTS.price_collar
 
 
+class BreakersSection(_Section):
+    """How many of a thing make the agent reducing until a person releases it."""
+
+    loss_streak: Annotated[Count, Field(ge=1, le=1000)] = _BREAKERS.loss_streak
+    orders_per_hour: Annotated[Count, Field(ge=1, le=10_000)] = _BREAKERS.orders_per_hour
+    unknown_outcomes: Annotated[Count, Field(ge=1, le=1000)] = _BREAKERS.unknown_outcomes
+    troubled_cycles: Annotated[Count, Field(ge=1, le=1000)] = _BREAKERS.troubled_cycles
+
+
 class WeightsSection(_Section):
     sentiment: Unit = 0.6
     technical: Unit = 0.4
@@ -225,6 +234,7 @@ class AgentFile(_Section):
     schedule: ScheduleSection
     strategy: StrategySection
     limits: LimitsSection = LimitsSection()
+    breakers: BreakersSection = BreakersSection()
     weights: WeightsSection = WeightsSection()
 
     @field_validator("strategy")
@@ -245,6 +255,7 @@ class AgentFile(_Section):
             strategy=self.strategy.name,
             parameters=self.strategy.parameters,
             limits=Limits(**self.limits.model_dump()),
+            breakers=BreakerLimits(**self.breakers.model_dump()),
             weights=Weights(**self.weights.model_dump()),
             dry_run=self.dry_run,
             manual=self.manual,

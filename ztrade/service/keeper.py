@@ -39,6 +39,8 @@ log = structlog.get_logger("ztrade.keeper")
 
 #: wall seconds between two rounds of each duty
 OFTEN, HEALTH, MINUTE = 1.0, 5.0, 60.0
+#: wall seconds after which a duty that failed is tried again
+RETRY = 5.0
 #: how far back outcomes that a person must know of are looked for
 TOLD_BACK = timedelta(days=2)
 _BAD = {Outcome.MISSED: Severity.WARNING, Outcome.INTERRUPTED: Severity.WARNING, Outcome.UNKNOWN: Severity.CRITICAL}
@@ -112,23 +114,24 @@ class Keeper:
         for duty in self.duties:
             if self._monotonic() >= duty.due:
                 self._do(duty)
-                duty.due = self._monotonic() + duty.every
+                duty.due = self._monotonic() + (min(duty.every, RETRY) if duty.trouble else duty.every)
         return max(min(duty.due for duty in self.duties) - self._monotonic(), 0.0)
 
     def _do(self, duty: Duty) -> None:
         try:
             duty.run()
         except ZtradeError as error:
-            if duty.trouble != str(error):
+            # one exchange that is down stops several duties, and is one story
+            if all(other.trouble != str(error) for other in self.duties):
                 log.warning("duty_waits", duty=duty.name, reason=str(error))
             duty.trouble = str(error)
         except Exception as error:  # the other duties must go on whatever this one met
             log.exception("duty_failed", duty=duty.name)
             duty.trouble = f"{type(error).__name__}: {error}"
         else:
-            if duty.trouble:
-                log.info("duty_goes_on", duty=duty.name, after=duty.trouble)
-            duty.trouble = ""
+            trouble, duty.trouble = duty.trouble, ""
+            if trouble and all(other.trouble != trouble for other in self.duties):
+                log.info("duty_goes_on", duty=duty.name, after=trouble)
 
     # -- halts ---------------------------------------------------------------------------------------------------------
     def obey_halts(self) -> None:

@@ -16,8 +16,8 @@ BIN = Path(sys.executable).parent
 
 #: what computes, and neither reads nor writes anything
 COMPUTING = {
-    "__future__", "array", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "heapq",
-    "html", "itertools", "math", "re", "string", "typing", "uuid", "zoneinfo",
+    "__future__", "array", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum",
+    "functools", "heapq", "html", "itertools", "math", "re", "string", "typing", "uuid", "zoneinfo",
 }  # fmt: skip
 PURE: Mapping[str, set[str]] = {
     "ztrade/domain": COMPUTING,
@@ -44,7 +44,11 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def called(node: ast.AST) -> set[str]:
-    return {node.func.id} if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else set()
+    if not isinstance(node, ast.Call):
+        return set()
+    # an attribute may be anybody's method: the ids alone are meant wherever they come from
+    attributes = {node.func.attr} & {"uuid1", "uuid4"} if isinstance(node.func, ast.Attribute) else set()
+    return {node.func.id} if isinstance(node.func, ast.Name) else attributes
 
 
 @pytest.mark.parametrize("package", PURE)
@@ -55,8 +59,8 @@ def test_the_core_uses_nothing_that_acts(package: str) -> None:
 
 def test_a_stranger_would_be_seen(tmp_path: Path) -> None:
     """The search above can find something."""
-    (tmp_path / "bad.py").write_text("import os\nfrom random import random\nopen('x')\n")
-    assert list(strangers(tmp_path, COMPUTING)) == ["bad.py: os", "bad.py: random", "bad.py: open"]
+    (tmp_path / "bad.py").write_text("import os\nfrom random import random\nopen('x')\nuuid.uuid4()\n")
+    assert list(strangers(tmp_path, COMPUTING)) == ["bad.py: os", "bad.py: random", "bad.py: open", "bad.py: uuid4"]
 
 
 @pytest.mark.parametrize(

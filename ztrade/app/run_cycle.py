@@ -35,7 +35,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Run:
-    """A cycle under way; ``now`` is exchange time at its start, ``timings`` wall seconds per step."""
+    """A cycle under way; ``now`` is exchange time at its start, ``timings`` wall seconds per step.
+
+    ``details`` is the decision, once it was made: it is recorded whatever becomes of its order.
+    """
 
     desk: Desk
     claim: Claim
@@ -43,6 +46,7 @@ class Run:
     manual: bool
     session: Session | None
     inputs: Mapping[str, object] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -121,7 +125,7 @@ def finish(run: Run, body: Callable[[], Ended]) -> CycleRecord | None:
             token=run.claim.token,
             order_ids=ended.order_ids,
             inputs=run.inputs,
-            details=ended.details,
+            details=ended.details or run.details,
             timings=run.timings,
         )
         run.desk.journal.finish(run.claim, record)
@@ -278,9 +282,16 @@ def _decide_and_act(run: Run, session: Session, seen: Seen) -> Ended:
         desk.journal.record_sentiment(run.claim, desk.agent.symbol, run.now, seen.sentiment)
     with run.step("decide"):
         thought = think(desk.agent, desk.strategy, inputs_of(desk, seen, known.agent, run.now))
+    run.details = thought.details
     if desk.keep_inputs:
         run.inputs = recorded(thought.inputs)
-    if not is_market_open(session, run.now):
-        return Ended(Outcome.OBSERVED, f"outside regular hours: {thought.decision.rationale}", details=thought.details)
+    if not _may_act(run, session):
+        return Ended(Outcome.OBSERVED, f"outside regular hours: {thought.decision.rationale}")
     with run.step("act"):
         return act(desk, run.claim, session, seen, known, thought, manual=run.manual, now=run.now)
+
+
+def _may_act(run: Run, session: Session) -> bool:
+    """Extended sessions observe only, also where a slot of the pre-market comes so late that the market has opened."""
+    moments = (run.now, run.claim.slot) if run.claim.kind is CycleKind.SLOT else (run.now,)
+    return all(is_market_open(session, at) for at in moments)

@@ -187,9 +187,21 @@ def test_where_calendar_and_exchange_disagree_nothing_is_sent(bench: Bench) -> N
 
 
 def test_an_extended_session_observes_only() -> None:
-    """Pre-market slots look and never act."""
+    """Slots after hours look and never act."""
     bench = Bench(replace(AGENT, sessions=(SessionKind.PRE_MARKET, SessionKind.REGULAR, SessionKind.AFTER_HOURS)))
     record = bench.cycle(395, BUY)
+    assert record.outcome is Outcome.OBSERVED
+    assert bench.exchange.submitted == []
+
+
+def test_a_late_slot_of_the_pre_market_observes_only() -> None:
+    """An hour's slot that begins after the market has opened is still one of the pre-market."""
+    hourly = replace(AGENT, sessions=(SessionKind.PRE_MARKET, SessionKind.REGULAR), every=timedelta(hours=1))
+    bench = Bench(hourly)
+    bench.strategy.say = BUY
+    bench.at(25)
+    record = run_cycle(bench.desk, slot=OPEN - 30 * MINUTE)
+    assert record is not None
     assert record.outcome is Outcome.OBSERVED
     assert bench.exchange.submitted == []
 
@@ -265,6 +277,19 @@ def test_a_refusal_is_recorded_and_final(bench: Bench) -> None:
     assert intent.state is IntentState.REJECTED
 
 
+@pytest.mark.parametrize(
+    "error", [InsufficientBuyingPower("no"), OutcomeUnknown("x", "reset"), ExchangeUnavailable("refused")], ids=str
+)
+def test_a_decision_is_kept_whatever_becomes_of_its_order(bench: Bench, error: Exception) -> None:
+    """Action, quantity, stop, target and why: what a person asks first where an order went wrong."""
+    bench.exchange.before["submit"] = failing(error)
+    details = bench.cycle(30, BUY).details
+    sent = bench.exchange.submitted[0]
+    assert (details["action"], details["qty"]) == ("buy", str(sent.qty))
+    assert (details["stop"], details["target"]) == (str(sent.stop_loss), str(sent.take_profit))
+    assert "scripted buy" in str(details["rationale"])
+
+
 def test_a_submit_that_never_left_may_be_tried_at_the_next_slot(bench: Bench) -> None:
     """Connection refused: not sent, surely; the next slot has an id of its own."""
     bench.exchange.before["submit"] = failing(ExchangeUnavailable("refused"))
@@ -336,6 +361,7 @@ def test_another_order_under_our_id_halts_the_agent(bench: Bench) -> None:
     assert record.outcome is Outcome.HALTED
     assert "instead of" in record.reason
     assert [(halt.agent, halt.by, halt.released_at) for halt in bench.journal.halts()] == [("spy", "test", None)]
+    assert "instead of" in (bench.halts.reason("spy") or "")
     assert bench.cycle(35, BUY).outcome is Outcome.HALTED
 
 

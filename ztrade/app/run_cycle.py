@@ -278,11 +278,13 @@ def _decide_and_act(run: Run, session: Session, seen: Seen) -> Ended:
     known = states(desk, session)
     if is_market_open(session, run.now):
         books.record_equity(desk, run.now, known.agent.holding, seen.quote, seen.account.equity)
+    if seen.down:
+        log.warning("sentiment_sources_down", sources=dict(seen.down))
     if seen.sentiment is not None:
         desk.journal.record_sentiment(run.claim, desk.agent.symbol, run.now, seen.sentiment)
     with run.step("decide"):
         thought = think(desk.agent, desk.strategy, inputs_of(desk, seen, known.agent, run.now))
-    run.details = thought.details
+    run.details = {**thought.details, **({"sources_down": dict(seen.down)} if seen.down else {})}
     if desk.keep_inputs:
         run.inputs = recorded(thought.inputs)
     if not _may_act(run, session):

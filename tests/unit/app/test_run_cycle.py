@@ -28,6 +28,7 @@ from ztrade.errors import (
     OutcomeUnknown,
     RateLimited,
 )
+from ztrade.testing.journal import MemoryJournal
 
 
 @pytest.fixture
@@ -582,8 +583,21 @@ def test_bad_news_can_keep_an_agent_out() -> None:
 
 
 def test_a_source_that_is_down_costs_only_its_weight() -> None:
-    """Without its only source the technicals weigh 1."""
-    assert Bench(sources=[Source(None)]).cycle(30, BUY).outcome is Outcome.ENTERED
+    """Without its only source the technicals weigh 1, and the record says why it was without."""
+    record = Bench(sources=[Source(None)]).cycle(30, BUY)
+    assert record.outcome is Outcome.ENTERED
+    assert record.details["sources_down"] == {"news": "ExchangeUnavailable: news is down"}
+
+
+def test_what_the_sources_said_is_kept() -> None:
+    """One sentiment per cycle, with each source's own reading."""
+    bench = Bench(sources=[Source(0.4)])
+    record = bench.cycle(30, BUY)
+    assert isinstance(bench.journal, MemoryJournal)
+    (kept,) = bench.journal.sentiments()
+    assert (kept.cycle_id, kept.sentiment.score) == (record.cycle_id, 0.4)
+    assert [(reading.source, reading.score) for reading in kept.sentiment.readings] == [("news", 0.4)]
+    assert "sources_down" not in record.details
 
 
 # -- limits in a running day -----------------------------------------------------------------------------------------

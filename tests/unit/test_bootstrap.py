@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,11 @@ import pytest
 from ztrade.adapters.alpaca import AlpacaExchange, AlpacaMarketData
 from ztrade.app.desk import Desk
 from ztrade.bootstrap import Runtime
-from ztrade.config import hard_time_limit, load_config
+from ztrade.config import EMBEDDED, hard_time_limit, load_config
+from ztrade.domain.ledger import CycleKind, Proposal, ProposalState
+from ztrade.domain.types import Leg, OrderRequest, Side
+from ztrade.testing.clock import FakeClock
+from ztrade.testing.journal import MemoryJournal
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
 
@@ -61,3 +67,19 @@ def test_an_unanswered_order_is_asked_for_longer_than_it_may_travel(runtime: Run
     desk = runtime.desk("spy")
     assert isinstance(desk.exchange, AlpacaExchange)
     assert desk.unknown_grace / 2 > desk.exchange._gateway.settings.submit_deadline
+
+
+def test_a_proposal_is_rejected_by_the_clock_it_was_made_with(runtime: Runtime) -> None:
+    """A dry run of a live agent proposed on the embedded exchange, whose day is another than today."""
+    at = datetime(2022, 8, 22, 14, 0, tzinfo=UTC)
+    runtime.journal = MemoryJournal()
+    runtime._clocks[True] = FakeClock(at)
+    claim = runtime.journal.claim("spy", at, CycleKind.SLOT, owner="test", now=at, wall=at, lease=timedelta(minutes=10))
+    assert claim is not None
+    request = OrderRequest("zt.spy.20220822T140000Z.entry", "SPY", Side.BUY, Decimal(1))
+    until = at + timedelta(minutes=4)
+    made = Proposal(
+        "p1", "spy", claim.cycle_id, Leg.ENTRY, request, "why", 0.9, at, until, price=Decimal(400), account=EMBEDDED
+    )
+    runtime.journal.propose(claim, made)
+    assert runtime.reject("p1", "ann").state is ProposalState.REJECTED

@@ -55,6 +55,14 @@ def test_a_dry_run_by_hand_of_a_live_agent_knows_only_the_embedded_exchange(runt
     assert runtime.desk("spy").account == "live"
 
 
+def test_no_argument_takes_a_dry_agent_to_alpaca(runtime: Runtime) -> None:
+    """Beside a live agent, and with real keys at hand, a file's ``dry_run = true`` is the last word."""
+    desk = runtime.desk("tsla", dry_run=False)
+    assert desk.agent.dry_run
+    assert (desk.account, addresses(desk)) == ("embedded", {runtime.config.main.exchange.url})
+    assert desk.clock is runtime.clock(True)
+
+
 def test_a_claim_outlives_the_longest_cycle(runtime: Runtime) -> None:
     """Otherwise a second worker would take over from one that is still at it."""
     for name, agent in runtime.config.agents.items():

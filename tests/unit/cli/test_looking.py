@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,18 @@ def test_logs_of_all_programs_are_labelled(logged: Stage) -> None:
     """Without a name every log is shown."""
     lines = logged.run("logs", "-n", "1").stdout.splitlines()
     assert lines == ["beat: beat line", "worker-spy: spy line 99"]
+
+
+def test_logs_as_json_are_an_object_per_line(logged: Stage) -> None:
+    """A line that is JSON keeps its fields; plain text, as Valkey writes, becomes the event."""
+    (logged.state / "logs" / "beat.log").write_text('{"event": "beat_started", "entries": []}\n[1]\n')
+    found = [json.loads(line) for line in logged.run("logs", "-n", "2", "--json").stdout.splitlines()]
+    assert found == [
+        {"program": "beat", "event": "beat_started", "entries": []},
+        {"program": "beat", "event": "[1]"},
+        {"program": "worker-spy", "event": "spy line 98"},
+        {"program": "worker-spy", "event": "spy line 99"},
+    ]
 
 
 def test_a_log_that_is_not_there_names_the_known_ones(logged: Stage) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
-from ztrade.adapters.alpaca import AlpacaExchange, AlpacaMarketData
+from ztrade.adapters.alpaca import AlpacaExchange, AlpacaMarketData, Gateway
+from ztrade.adapters.budget import Purpose, RedisBudget
 from ztrade.app.desk import Desk
 from ztrade.bootstrap import Runtime
 from ztrade.config import EMBEDDED, hard_time_limit, load_config
 from ztrade.domain.ledger import CycleKind, Proposal, ProposalState
 from ztrade.domain.types import Leg, OrderRequest, Side
+from ztrade.service import broker
 from ztrade.testing.clock import FakeClock
 from ztrade.testing.journal import MemoryJournal
+from ztrade.testing.redis_server import RedisServer
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
 
@@ -24,17 +29,35 @@ SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
 @pytest.fixture
 def runtime(tmp_path: Path) -> Runtime:
     """Return the shipped agents, of which spy trades real money."""
+    return configured(tmp_path)
+
+
+def configured(tmp_path: Path, redis_url: str = "") -> Runtime:
     folder = tmp_path / "etc"
     shutil.copytree(SHIPPED, folder)
     main, spy, keys = folder / "ztrade.toml", folder / "agents" / "spy.toml", folder / "credentials.toml"
     (tmp_path / "state").mkdir()
     text = main.read_text().replace("allow_live = false", "allow_live = true")
-    main.write_text(f'state_dir = "{tmp_path / "state"}"\n' + text)
+    redis = f'[redis]\nurl = "{redis_url}"\n' if redis_url else ""
+    main.write_text(f'state_dir = "{tmp_path / "state"}"\n{text}{redis}')
     text = spy.read_text().replace("dry_run = true ", "dry_run = false ").replace('"paper"', '"live"')
     spy.write_text(text)
     keys.write_text('[live]\nkey_id = "AK"\nsecret_key = "s"\n')
     keys.chmod(0o600)
     return Runtime(load_config(main))
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.stop()
+
+
+def gateway(desk: Desk) -> Gateway:
+    assert isinstance(desk.exchange, AlpacaExchange)
+    return desk.exchange._gateway
 
 
 def addresses(desk: Desk) -> set[str]:
@@ -61,6 +84,22 @@ def test_no_argument_takes_a_dry_agent_to_alpaca(runtime: Runtime) -> None:
     assert desk.agent.dry_run
     assert (desk.account, addresses(desk)) == ("embedded", {runtime.config.main.exchange.url})
     assert desk.clock is runtime.clock(True)
+
+
+def test_processes_share_an_accounts_requests_and_none_counts_the_embedded_ones(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    """The exchange counts 200 a minute for the account, whoever asks: two processes count in one place."""
+    made = [configured(tmp_path / str(number), redis.url) for number in range(2)]
+    for runtime in made:
+        budget = gateway(runtime.desk("spy"))._budget
+        assert isinstance(budget, RedisBudget)
+        budget.take(Purpose.ORDER)
+        budget.close()
+    with Redis.from_url(broker.to_redis_py(redis.url)) as client:
+        (key,) = client.keys("*budget*")
+        assert client.zcard(key) == 2
+    assert gateway(made[0].desk("tsla"))._budget is None
 
 
 def test_a_claim_outlives_the_longest_cycle(runtime: Runtime) -> None:

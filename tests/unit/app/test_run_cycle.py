@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import NoReturn
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from tests.unit.app.desks import AGENT, BUY, HOLD, LEAVE, MINUTE, OPEN, SELL, Bench
 from ztrade.app.run_cycle import run_cycle
@@ -78,6 +80,14 @@ def test_an_entry_is_a_protected_bracket(bench: Bench) -> None:
     assert request.client_order_id == "zt.spy.20220822T140000Z.entry"
     assert {leg.stop_price or leg.limit_price for leg in order.legs} == {request.stop_loss, request.take_profit}
     assert {bench.journal.owner_of(leg.id) for leg in order.legs} == {("spy", Leg.STOP), ("spy", Leg.TARGET)}
+
+
+def test_each_line_of_a_cycle_names_it(bench: Bench) -> None:
+    """The cycle's id is bound for its time, and for no longer."""
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        record = bench.cycle(30, BUY)
+    assert [(line["event"], line["cycle_id"]) for line in lines] == [("cycle_done", record.cycle_id)]
+    assert "cycle_id" not in structlog.contextvars.get_contextvars()
 
 
 def test_a_slot_runs_once(bench: Bench) -> None:

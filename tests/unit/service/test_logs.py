@@ -91,6 +91,16 @@ def test_secrets_are_replaced() -> None:
     assert hidden["url"] == "redis://u:***@h/0"
 
 
+def test_no_line_shows_a_secret() -> None:
+    """Ours and the libraries' lines go through the same filter."""
+    lines = run(
+        "structlog.get_logger().info('connected', secret_key='geheim', url='redis://u:geheim@h/0')\n"
+        "logging.getLogger('theirs').warning('lost redis://u:geheim@h/0', extra={'api_key': 'geheim'})\n"
+    )
+    assert "geheim" not in json.dumps(lines)
+    assert lines[0]["secret_key"] == "***"
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text() | st.binary() | st.datetimes() | st.decimals(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers() | st.tuples(st.text()), inner),

@@ -18,6 +18,7 @@ from ztrade.exchange.core.records import (
     money_text,
 )
 from ztrade.exchange.server.http import Json
+from ztrade.exchange.server.orderbody import INTENTS
 from ztrade.exchange.server.stamps import NEW_YORK, eastern, eastern_nanos, nanos, new_york_day
 
 CENT = Decimal("0.01")
@@ -60,7 +61,7 @@ class Wire:
             "order_type": order.type,
             "type": order.type,
             "side": order.side,
-            "position_intent": "buy_to_open" if order.side == "buy" else "sell_to_close",
+            "position_intent": INTENTS[order.side],
             "time_in_force": order.time_in_force,
             "limit_price": _text(order.limit_price),
             "stop_price": _text(order.stop_price),

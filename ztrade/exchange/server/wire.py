@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ztrade.domain.schedule import Session
 from ztrade.exchange.core.records import (
     AccountView,
     ActivityRecord,
     Asset,
-    ClockView,
     OrderRecord,
     PositionView,
     asset_id,
@@ -19,7 +17,7 @@ from ztrade.exchange.core.records import (
 )
 from ztrade.exchange.server.http import Json
 from ztrade.exchange.server.orderbody import INTENTS
-from ztrade.exchange.server.stamps import NEW_YORK, eastern, eastern_nanos, nanos, new_york_day
+from ztrade.exchange.server.stamps import nanos, new_york_day
 
 CENT = Decimal("0.01")
 RATIO = Decimal("0.00001")
@@ -74,14 +72,6 @@ class Wire:
             "subtag": None,
             "source": None,
             "expires_at": self.stamp(order.expires_at),
-        }
-
-    def clock(self, clock: ClockView) -> dict[str, Json]:
-        return {
-            "timestamp": eastern_nanos(clock.now + self._skew),
-            "is_open": clock.is_open,
-            "next_open": None if clock.next_open is None else eastern(clock.next_open),
-            "next_close": None if clock.next_close is None else eastern(clock.next_close),
         }
 
     def activity(self, entry: ActivityRecord) -> dict[str, Json]:
@@ -222,18 +212,3 @@ def asset(view: Asset) -> dict[str, Json]:
         "fractionable": view.fractionable,
         "attributes": [],
     }
-
-
-def calendar_day(session: Session, settlement: date) -> dict[str, Json]:
-    return {
-        "date": session.day.isoformat(),
-        "open": _wall(session.open, "%H:%M"),
-        "close": _wall(session.close, "%H:%M"),
-        "session_open": _wall(session.pre_open, "%H%M"),
-        "session_close": _wall(session.post_close, "%H%M"),
-        "settlement_date": settlement.isoformat(),
-    }
-
-
-def _wall(at: datetime, form: str) -> str:
-    return at.astimezone(NEW_YORK).strftime(form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +13,12 @@ from ztrade.exchange.core.hours import micros
 from ztrade.exchange.core.market import LOT
 from ztrade.exchange.core.refusal import Refusal
 from ztrade.exchange.server.http import ApiError, Call, Json, Reply, Route, bad_parameter, number
+from ztrade.exchange.server.minutes import in_minutes
 from ztrade.exchange.server.pages import TICK, Range, check_feed, checked, one_page, read_range, wanted
 from ztrade.exchange.server.params import Params
 from ztrade.exchange.server.stamps import nanos, seconds
 from ztrade.exchange.server.timeframe import Candle, Timeframe, candles, read_timeframe
-from ztrade.exchange.server.venue import Venue
+from ztrade.exchange.server.venue import HasHistory, Venue
 
 ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
 #: how far back the last bar and the day before are looked for: longer than any closing of the exchange
@@ -70,8 +72,7 @@ def _candles(venue: Venue, symbol: str, part: Range, timeframe: Timeframe) -> It
     beyond = min(part.end + timedelta(days=367), venue.now + TICK)
     if first > beyond:
         return
-    bars = _known(venue, symbol, first, max(beyond, first))
-    _check_span(bars, timeframe)
+    bars = _fine_enough(venue, _known(venue, symbol, first, max(beyond, first)), part, timeframe)
     low, high = part.start.timestamp(), part.end.timestamp()
     rows = (candle for candle in candles(_until(bars, timeframe, part.end), timeframe) if low <= candle.start <= high)
     yield from reversed(list(rows)) if part.descending else rows
@@ -96,10 +97,20 @@ def _known(venue: Venue, symbol: str, start: datetime, end: datetime) -> Bars:
         return Bars(symbol, timedelta(minutes=1), memoryview(b"").cast("q"))
 
 
-def _check_span(bars: Bars, timeframe: Timeframe) -> None:
+def _fine_enough(venue: Venue, bars: Bars, part: Range, timeframe: Timeframe) -> Bars:
+    """Return bars that the timeframe can be made of: those of the tape, or minutes where they are too long for it."""
     minutes, base = timeframe.minutes, int(bars.span.total_seconds() // 60) or 1
-    if minutes is not None and minutes % base:
+    if minutes is None or minutes % base == 0:
+        return bars
+    if isinstance(venue.plan.tape, HasHistory):
         raise ApiError(400, f"invalid timeframe: the prices here are {base}-minute bars, {minutes}Min cannot be made")
+    tape, now = venue.engine.tape_bars(bars.symbol), venue.now.timestamp()
+    first = bisect_right(tape.start, part.start.timestamp() // 60 * 60 - base * 60 - minutes * 60)
+    last = bisect_right(tape.start, min(part.end.timestamp() + minutes * 60, now))
+    # no more than a page can take with what is cut off at its edges
+    most = (part.limit + 2) * (minutes // base + 2)
+    first, last = (max(first, last - most), last) if part.descending else (first, min(last, first + most))
+    return in_minutes(tape.slice(first, max(first, last)), now)
 
 
 @lru_cache(maxsize=100_000)

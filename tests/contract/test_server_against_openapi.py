@@ -117,6 +117,8 @@ def test_trading_bodies_are_as_published(
     [
         ("/v2/stocks/bars?symbols=AAPL,SPY&timeframe=5Min&limit=5", "stock_bars_resp"),
         ("/v2/stocks/AAPL/bars?timeframe=1Day&start=2022-08-01", "stock_bars_resp_single"),
+        ("/v2/stocks/AAPL/bars?timeframe=1Day&start=2022-08-01&end=2022-08-01T05:00:00Z", "stock_bars_resp_single"),
+        ("/v2/stocks/ZZZZ/trades", "stock_trades_resp_single"),
         ("/v2/stocks/bars/latest?symbols=AAPL", "stock_latest_bars_resp"),
         ("/v2/stocks/AAPL/bars/latest", "stock_latest_bars_resp_single"),
         ("/v2/stocks/quotes/latest?symbols=AAPL", "stock_latest_quotes_resp"),

@@ -39,7 +39,7 @@ def bars_of_many(venue: Venue, call: Call) -> Reply:
 def bars_of_one(venue: Venue, call: Call) -> Reply:
     params, symbol = Params(call, bad_parameter), checked(call.parts["symbol"].upper())
     found, token = _bars(venue, params, [symbol])
-    return Reply(200, {"bars": found.get(symbol), "next_page_token": token, "symbol": symbol})
+    return Reply(200, {"bars": found.get(symbol, []), "next_page_token": token, "symbol": symbol})
 
 
 def _timeframe(params: Params) -> Timeframe:

@@ -100,7 +100,7 @@ def _single(name: str, show: Show) -> Callable[[Venue, Call], Reply]:
     def handler(venue: Venue, call: Call) -> Reply:
         symbol = checked(call.parts["symbol"].upper())
         found, token = _pages(venue, Params(call, bad_parameter), [symbol], show)
-        return Reply(200, {name: found.get(symbol), "next_page_token": token, "symbol": symbol})
+        return Reply(200, {name: found.get(symbol, []), "next_page_token": token, "symbol": symbol})
 
     return handler
 

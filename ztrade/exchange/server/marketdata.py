@@ -108,7 +108,7 @@ def _fine_enough(venue: Venue, bars: Bars, part: Range, timeframe: Timeframe) ->
     first = bisect_right(tape.start, part.start.timestamp() // 60 * 60 - base * 60 - minutes * 60)
     last = bisect_right(tape.start, min(part.end.timestamp() + minutes * 60, now))
     # no more than a page can take with what is cut off at its edges
-    most = (part.limit + 2) * (minutes // base + 2)
+    most = (part.limit + 2) * (minutes // base + 2) if minutes > base else (part.limit + 2) // (base // minutes) + 3
     first, last = (max(first, last - most), last) if part.descending else (first, min(last, first + most))
     return in_minutes(tape.slice(first, max(first, last)), now)
 

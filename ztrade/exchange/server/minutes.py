@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 
 from ztrade.domain.types import Bars, to_price
 from ztrade.exchange.core.path import Path, bar_path, price_at
@@ -34,16 +35,18 @@ def _of_bar(bars: Bars, number: int) -> Iterator[Row]:
     start, span = int(bars.start[number]), int(bars.span.total_seconds())
     prices = (bars.open[number], bars.high[number], bars.low[number], bars.close[number])
     path, many, volume = bar_path(start * SECOND, span * SECOND, prices), span // MINUTE, int(bars.volume[number])
-    for minute in range(many):
-        begin = start + minute * MINUTE
-        share = volume // many if minute < many - 1 else volume - volume // many * (many - 1)
-        yield begin, *_prices(path, begin * SECOND, (begin + MINUTE) * SECOND), float(share)
-
-
-def _prices(path: Path, begin: int, end: int) -> tuple[float, float, float, float]:
-    first, last = _price(path, begin), _price(path, end)
-    seen = [first, last, *(price for at, price in path if begin <= at <= end)]
-    return first, max(seen), min(seen), last
+    edges = [(start + minute * MINUTE, _price(path, (start + minute * MINUTE) * SECOND)) for minute in range(many + 1)]
+    share = volume // many
+    for (begin, first), (end, last) in pairwise(edges):
+        seen = [first, last, *(price for at, price in path if begin * SECOND < at < end * SECOND)]
+        yield (
+            begin,
+            first,
+            max(seen),
+            min(seen),
+            last,
+            float(share if end < start + span else volume - share * (many - 1)),
+        )
 
 
 def _price(path: Path, at: int) -> float:

@@ -227,8 +227,8 @@ class Runtime:
         """Refuse what a manual agent proposed. Raises NotFound, Rejected."""
         from ztrade.app.proposals import find
 
-        agent = self.config.agent(find(self.journal, proposal_id).agent)
-        now = self.clock(agent.dry_run).now()
+        # the clock that its expiry was written with, whatever the agent's file says by now
+        now = self.clock(find(self.journal, proposal_id).account == EMBEDDED).now()
         return self.journal.decide_proposal(proposal_id, ProposalState.REJECTED, by=by, now=now)
 
     def exchange_for(self, agent: str, *, dry_run: bool = False) -> ports.Exchange:

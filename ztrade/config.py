@@ -124,6 +124,17 @@ def default_state_dir() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state").absolute() / "ztrade"
 
 
+def child_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Return this process' environment and ``more``, for a program that is started."""
+    return {**os.environ, **more}
+
+
+def default_environment(values: Mapping[str, str]) -> None:
+    """Set variables that libraries read, where the person who started us has not."""
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
 def load_config(path: Path | None = None) -> Config:
     """Read and check the main file, the agent files and the environment.
 

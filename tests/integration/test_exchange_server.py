@@ -8,6 +8,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,17 @@ FIELDS = ["symbol", "qty", "notional", "side", "type", "time_in_force", "limit_p
 VALUES: list[Any] = [None, True, 0, -1, 1, 10**30, 1.5, "x", "", "NaN", "Infinity", "1e9", "0.0000000001", [], {},
           "AAPL", "buy",
           "limit", "bracket", "day", {"limit_price": "x"}, {"stop_price": -1}, "\x00", "😀" * 200]  # fmt: skip
+
+
+def test_an_id_sent_by_many_at_once_is_one_order() -> None:
+    """Eight clients send the same ten ids at the same time: one of each is taken, the others are told that it is."""
+    with running(start=OPEN) as url, ThreadPoolExecutor(8) as pool:
+        bodies = [BUY | {"client_order_id": f"mine-{number}"} for number in range(10) for _ in range(8)]
+        answers = list(pool.map(lambda body: send(url, "POST", "/v2/orders", json=body), bodies))
+        assert len(send(url, "GET", "/v2/orders").json()) == 10
+    for first in range(0, 80, 8):
+        assert sorted(answer.status_code for answer in answers[first : first + 8]) == [200] + [422] * 7
+    assert {answer.json().get("message", "taken") for answer in answers} == {"taken", "client_order_id must be unique"}
 
 
 @pytest.mark.parametrize("seed", range(4))

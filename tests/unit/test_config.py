@@ -151,6 +151,17 @@ def test_live_money_needs_every_switch(folder: Path, allowed: bool, keys: bool, 
     assert missing in str(caught.value)
 
 
+def test_a_live_account_under_another_name_is_refused(folder: Path) -> None:
+    """Its name is one of the switches: an agent's file that trades real money says so where everybody looks."""
+    edited(folder, "ztrade.toml", "allow_live = false", 'allow_live = true\n[accounts.big]\nkind = "live"\n')
+    keys = folder / "credentials.toml"
+    keys.write_text('[big]\nkey_id = "AK"\nsecret_key = "s"\n')
+    keys.chmod(0o600)
+    edited(folder, SPY, 'account = "paper"', 'account = "big"')
+    with pytest.raises(ConfigError, match='account = "live"'):
+        edited(folder, SPY, "dry_run = true ", "dry_run = false ")
+
+
 @pytest.mark.parametrize("url", ["https://api.alpaca.markets", "https://API.alpaca.markets.:443"])
 def test_a_paper_account_at_the_live_address_is_refused(folder: Path, url: str) -> None:
     """It would trade real money past every switch."""

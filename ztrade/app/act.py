@@ -41,25 +41,21 @@ def act(
     if waiting is None and known.agent.pending_proposal and (manual or decision.action is not Action.SELL):
         waiting = _expire_or_wait(desk, now)
     if waiting is not None:
-        return replace(waiting, details=thought.details)
+        return waiting
     if decision.action is Action.HOLD:
-        return Ended(Outcome.HELD, f"held: {decision.rationale}", details=thought.details)
+        return Ended(Outcome.HELD, f"held: {decision.rationale}")
     reduced = _reduced(desk, session, known, now) if decision.action is Action.BUY else None
     if reduced is not None:
-        reason = f"blocked: reducing: {reduced}; wanted to {decision.rationale}"
-        return Ended(Outcome.BLOCKED, reason, details=thought.details)
+        return Ended(Outcome.BLOCKED, f"blocked: reducing: {reduced}; wanted to {decision.rationale}")
     asked = question(desk, seen, known, decision, now)
     verdict = risk.check(asked)
     if isinstance(verdict, risk.Rejected):
-        reason = f"blocked: {verdict}; wanted to {decision.rationale}"
-        return Ended(Outcome.BLOCKED, reason, details=thought.details)
+        return Ended(Outcome.BLOCKED, f"blocked: {verdict}; wanted to {decision.rationale}")
     if manual:
-        ended = _propose(desk, claim, decision, now)
-    elif decision.action is Action.BUY:
-        ended = _enter(desk, claim, asked, seen.wall)
-    else:
-        ended = _leave(desk, claim, session, decision, now)
-    return replace(ended, details=thought.details)
+        return _propose(desk, claim, decision, now)
+    if decision.action is Action.BUY:
+        return _enter(desk, claim, asked, seen.wall)
+    return _leave(desk, claim, session, decision, now)
 
 
 def _reduced(desk: Desk, session: Session, known: States, now: datetime) -> str | None:

@@ -23,7 +23,10 @@ _SENTIMENT = "sentiment "
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one cycle saw, from ``wall`` (wall time) on; ``sessions`` are those of ``bars``, the current one last."""
+    """What one cycle saw, from ``wall`` (wall time) on.
+
+    ``sessions`` are those that ``bars`` cover, the current one last; ``down`` says why a source of sentiment failed.
+    """
 
     wall: datetime
     clock: ExchangeClock
@@ -34,6 +37,7 @@ class Seen:
     bars: Bars
     sessions: Sequence[Session]
     sentiment: Sentiment | None
+    down: Mapping[str, str]
 
 
 def observe(desk: Desk, session: Session, now: datetime) -> Seen:
@@ -52,6 +56,7 @@ def observe(desk: Desk, session: Session, now: datetime) -> Seen:
     answers = desk.gather(calls | _source_calls(desk, now))
     needed = books.required({name: found for name, found in answers.items() if not name.startswith(_SENTIMENT)})
     books.take_over(desk, intents, needed)
+    down = _down(desk, answers)
     return Seen(
         wall=wall,
         clock=cast("ExchangeClock", needed["clock"]),
@@ -61,7 +66,8 @@ def observe(desk: Desk, session: Session, now: datetime) -> Seen:
         quote=cast("Quote", needed["quote"]),
         bars=cast("Bars", needed["bars"]),
         sessions=sessions,
-        sentiment=_sentiment(desk, answers),
+        sentiment=_sentiment(desk, answers, down),
+        down=down,
     )
 
 
@@ -98,18 +104,18 @@ def _source_calls(desk: Desk, now: datetime) -> dict[str, Callable[[], object]]:
     return {_SENTIMENT + source.name: partial(source.read, agent.symbol, agent.aliases, now) for source in desk.sources}
 
 
-def _sentiment(desk: Desk, answers: Mapping[str, object | BaseException]) -> Sentiment | None:
-    readings: dict[str, SourceReading | None] = {}
-    missing: dict[str, str] = {}
-    for source in desk.sources:
-        answer = answers[_SENTIMENT + source.name]
-        if isinstance(answer, BaseException):
-            # a source that is down costs nothing but its weight
-            missing[source.name] = f"{type(answer).__name__}: {answer}"
-            readings[source.name] = None
-        else:
-            readings[source.name] = cast("SourceReading | None", answer)
-    return combine(readings, desk.source_weights, missing)
+def _down(desk: Desk, answers: Mapping[str, object | BaseException]) -> Mapping[str, str]:
+    failed = ((source.name, answers[_SENTIMENT + source.name]) for source in desk.sources)
+    return {name: f"{type(why).__name__}: {why}" for name, why in failed if isinstance(why, BaseException)}
+
+
+def _sentiment(desk: Desk, answers: Mapping[str, object | BaseException], down: Mapping[str, str]) -> Sentiment | None:
+    """Combine what the sources said; one that is down costs nothing but its weight."""
+    readings = {
+        source.name: None if source.name in down else cast("SourceReading | None", answers[_SENTIMENT + source.name])
+        for source in desk.sources
+    }
+    return combine(readings, desk.source_weights, down)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -37,7 +37,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Run:
-    """A cycle under way; ``now`` is exchange time at its start, ``timings`` wall seconds per step."""
+    """A cycle under way; ``now`` is exchange time at its start, ``timings`` wall seconds per step.
+
+    ``details`` is the decision, once it was made, and what troubled the cycle: recorded whatever becomes of its order.
+    """
 
     desk: Desk
     claim: Claim
@@ -45,6 +48,7 @@ class Run:
     manual: bool
     session: Session | None
     inputs: Mapping[str, object] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -123,7 +127,7 @@ def finish(run: Run, body: Callable[[], Ended]) -> CycleRecord | None:
             token=run.claim.token,
             order_ids=ended.order_ids,
             inputs=run.inputs,
-            details=ended.details,
+            details=ended.details or run.details,
             timings=run.timings,
         )
         run.desk.journal.finish(run.claim, record)
@@ -202,7 +206,7 @@ def _open_cycle(run: Run, session: Session) -> Ended:
     shut = gate_exchange(run, session, seen)
     if shut is None:
         return _decide_and_act(run, session, seen)
-    if TROUBLE in shut.details:
+    if TROUBLE in run.details:
         known = states(run.desk, session)
         guard.watch(run.desk, session, run.now, known.agent, known.account, trouble=Trouble.CLOCK_SKEW)
     return shut
@@ -267,7 +271,8 @@ def gate_exchange(run: Run, session: Session, seen: Seen) -> Ended | None:
         skew = abs(seen.clock.now - run.desk.clock.now())
     if skew > run.desk.max_clock_skew:
         words = f"the exchange's clock is {skew.total_seconds():.0f} s off ours"
-        return Ended(Outcome.BLOCKED, words, details={TROUBLE: Trouble.CLOCK_SKEW.value})
+        run.details = {TROUBLE: Trouble.CLOCK_SKEW.value}
+        return Ended(Outcome.BLOCKED, words)
     if is_market_open(session, run.now) and not seen.clock.is_open:
         log.error("calendar_disagrees", next_open=seen.clock.next_open.isoformat())
         return Ended(
@@ -285,19 +290,31 @@ def _decide_and_act(run: Run, session: Session, seen: Seen) -> Ended:
     if is_market_open(session, run.now):
         books.record_equity(desk, run.now, known.agent.holding, seen.quote, seen.account.equity)
         guard.glance(desk, session, run.now, known, seen, trouble)
+    if seen.down:
+        log.warning("sentiment_sources_down", sources=dict(seen.down))
     if seen.sentiment is not None:
         desk.journal.record_sentiment(run.claim, desk.agent.symbol, run.now, seen.sentiment)
     with run.step("decide"):
         thought = think(desk.agent, desk.strategy, inputs_of(desk, seen, known.agent, run.now))
+    run.details = {
+        **thought.details,
+        **({"sources_down": dict(seen.down)} if seen.down else {}),
+        **({TROUBLE: trouble.value} if trouble else {}),
+    }
     if desk.keep_inputs:
         run.inputs = recorded(thought.inputs)
-    if not is_market_open(session, run.now):
-        return Ended(Outcome.OBSERVED, f"outside regular hours: {thought.decision.rationale}", details=thought.details)
+    if not _may_act(run, session):
+        return Ended(Outcome.OBSERVED, f"outside regular hours: {thought.decision.rationale}")
     with run.step("act"):
-        ended = act(desk, run.claim, session, seen, known, thought, manual=run.manual, now=run.now)
-    return replace(ended, details={**ended.details, TROUBLE: trouble.value}) if trouble else ended
+        return act(desk, run.claim, session, seen, known, thought, manual=run.manual, now=run.now)
 
 
 def _trouble(run: Run, seen: Seen) -> Trouble | None:
     """Return what makes this cycle's view doubtful; enough of them in a row trip a breaker."""
     return Trouble.STALE_DATA if run.now - seen.quote.at > run.desk.agent.limits.max_quote_age else None
+
+
+def _may_act(run: Run, session: Session) -> bool:
+    """Extended sessions observe only, also where a slot of the pre-market comes so late that the market has opened."""
+    moments = (run.now, run.claim.slot) if run.claim.kind is CycleKind.SLOT else (run.now,)
+    return all(is_market_open(session, at) for at in moments)

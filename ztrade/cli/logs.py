@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,17 +21,35 @@ POLL_SECONDS = 0.25
 @click.argument("name", required=False, metavar="[AGENT|beat|flower|exchange|...]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(0, 1_000_000), default=40, show_default=True, help="The last N.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, with the program's name.")
 @pass_app
-def logs(app: App, name: str | None, follow: bool, lines: int) -> None:
+def logs(app: App, name: str | None, follow: bool, lines: int, as_json: bool) -> None:
     """Show the last lines of a program's log, or of all of them."""
     files = log_files(app.config().state_dir / "logs", name)
-    label = len(files) > 1
+    shown = _json if as_json else _labelled if len(files) > 1 else _plain
     for path in files:
         for line in _tail(path, lines):
-            click.echo(f"{path.stem}: {line}" if label else line)
+            click.echo(shown(path, line))
     if follow:
         for path, line in _new_lines(files):
-            click.echo(f"{path.stem}: {line}" if label else line)
+            click.echo(shown(path, line))
+
+
+def _plain(_path: Path, line: str) -> str:
+    return line
+
+
+def _labelled(path: Path, line: str) -> str:
+    return f"{path.stem}: {line}"
+
+
+def _json(path: Path, line: str) -> str:
+    """Return the line as an object; what another program wrote as plain text is its ``event``."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    return json.dumps({"program": path.stem, **(found if isinstance(found, dict) else {"event": line})})
 
 
 def log_files(folder: Path, name: str | None) -> list[Path]:

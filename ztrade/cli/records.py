@@ -9,6 +9,9 @@ from ztrade.cli.output import Record
 from ztrade.domain.ledger import CycleRecord, Fill, HaltRecord, Holding, Proposal
 from ztrade.domain.types import Activity, Order, Position
 
+#: what a cycle decided, as its details have it
+DECISION = ("action", "qty", "price", "stop", "target", "rationale", "score", "confidence")
+
 
 def cycle_record(cycle: CycleRecord) -> Record:
     return {
@@ -18,8 +21,7 @@ def cycle_record(cycle: CycleRecord) -> Record:
         "kind": cycle.kind,
         "outcome": cycle.outcome,
         "reason": cycle.reason,
-        "score": cycle.details.get("score"),
-        "confidence": cycle.details.get("confidence"),
+        **{key: cycle.details.get(key) for key in DECISION},
         "started_at": cycle.started_at,
         "finished_at": cycle.finished_at,
         "order_ids": cycle.order_ids,

@@ -9,6 +9,7 @@ import click
 
 from ztrade.cli.context import App, pass_app
 from ztrade.cli.output import json_option, to_json
+from ztrade.domain.identity import slot_of
 from ztrade.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def replay(app: App, cycle_id: str, as_json: bool) -> int:
     with app.journal(config) as journal:
         cycle = _find(journal, cycle_id)
     if not cycle.inputs:
-        click.echo(f"{cycle_id}: it ended {cycle.outcome} before a decision was made ({cycle.reason})")
+        nothing = {"cycle_id": cycle_id, "same": False, "then": None, "now": None}
+        words = f"{cycle_id}: it ended {cycle.outcome} before a decision was made ({cycle.reason})"
+        click.echo(to_json(nothing) if as_json else words)
         return 1
     again = decide_again(config.agent(cycle.agent), cycle.inputs)
     then = {key: cycle.details.get(key) for key in again}
@@ -39,7 +42,9 @@ def replay(app: App, cycle_id: str, as_json: bool) -> int:
 
 
 def _find(journal: Journal, cycle_id: str) -> CycleRecord:
-    for cycle in journal.cycles(with_inputs=True):
+    slot = slot_of(cycle_id)
+    # that instant alone: the inputs of all cycles of a year are some gigabytes
+    for cycle in journal.cycles(since=slot, until=slot, with_inputs=True) if slot else ():
         if cycle.cycle_id == cycle_id:
             return cycle
     raise ConfigError(f"cycle {cycle_id!r}", "the journal has no such cycle", fix="`ztrade cycles --json` shows ids")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from ztrade.domain.ledger import CycleKind
@@ -21,6 +22,15 @@ def cycle_id(agent: str, slot: datetime, kind: CycleKind) -> str:
     """Return the cycle's name: ``spy.20220822T143500Z``, with its kind behind it unless it fills a slot."""
     suffix = "" if kind is CycleKind.SLOT else f".{kind}"
     return f"{agent}.{stamp(slot)}{suffix}"
+
+
+def slot_of(cycle_id: str) -> datetime | None:
+    """Return the instant that a cycle's name names, None for what is no such name."""
+    text = cycle_id.partition(".")[2].partition(".")[0]
+    for form in ("%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S%fZ"):
+        with suppress(ValueError):
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+    return None
 
 
 def entry_id(agent: str, slot: datetime) -> str:

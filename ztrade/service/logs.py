@@ -20,6 +20,7 @@ from structlog.typing import Processor
 
 from ztrade.domain.agent import canonical_name
 from ztrade.service import names
+from ztrade.service.routing import slot_argument
 
 #: Celery says "received" and "succeeded" for every message; our own line has the outcome
 QUIET = ("celery.worker.strategy", "celery.app.trace", "tornado.access", "alembic")
@@ -146,5 +147,5 @@ def _subject(task: Any, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if name not in (names.TRADING_CYCLE, names.SETTLE):
         return {"task": name}
     agent = args[0] if args else kwargs.get("agent_id", "")
-    slot = kwargs.get("slot") or kwargs.get("session_close")
+    slot = slot_argument(args, kwargs) if name == names.TRADING_CYCLE else kwargs.get("session_close")
     return {"agent": canonical_name(str(agent))} | ({"slot": slot} if slot else {})

@@ -26,11 +26,16 @@ def route(config: Config, task: str, args: Sequence[Any], kwargs: Mapping[str, A
     if task not in (names.TRADING_CYCLE, names.SETTLE):
         return None
     agent = config.agent(_text(_argument(args, kwargs, _AGENT, "agent_id"))).name
-    slot = _argument(args, kwargs, _SLOT, "slot") if task == names.TRADING_CYCLE else None
+    slot = slot_argument(args, kwargs) if task == names.TRADING_CYCLE else None
     if slot is None:
         return {"queue": names.control_queue(agent)}
     parse_slot(slot)
     return {"queue": names.slot_queue(agent)}
+
+
+def slot_argument(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Return the slot of a trading cycle's message, None where it names none."""
+    return _argument(args, kwargs, _SLOT, "slot")
 
 
 def _argument(args: Sequence[Any], kwargs: Mapping[str, Any], position: int, name: str) -> Any:

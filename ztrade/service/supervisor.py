@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import IO, Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from ztrade.config import child_environment
 from ztrade.errors import ConfigError, TemporaryError
 from ztrade.service.share import share
 
@@ -98,7 +98,7 @@ class Supervisor:
                 start_new_session=True,
                 umask=0o077,  # supervisord's own setting counts only where it makes itself a daemon
                 cwd=self.state_dir,
-                env={**os.environ, **environment},
+                env=child_environment(environment),
             )
         try:
             self._await_answer(process, log, timeout)

@@ -12,7 +12,7 @@ import structlog
 from celery import signals
 from celery.utils.nodenames import default_nodename, host_format
 
-from ztrade.config import Config
+from ztrade.config import Config, default_environment
 from ztrade.domain.agent import Agent
 from ztrade.errors import ConfigError, TemporaryError
 from ztrade.service import logs, names
@@ -28,8 +28,7 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 def one_thread_each() -> None:
     """Keep numeric libraries from starting threads; works only before they are imported."""
-    for name in _THREADS:
-        os.environ.setdefault(name, "1")
+    default_environment(dict.fromkeys(_THREADS, "1"))
 
 
 def options(agent: Agent, level: str) -> dict[str, Any]:

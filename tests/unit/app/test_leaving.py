@@ -11,8 +11,9 @@ import pytest
 
 from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench
 from ztrade.app.run_cycle import run_cycle
-from ztrade.domain.ledger import CycleKind, Outcome
-from ztrade.domain.types import Order, OrderStatus, Side
+from ztrade.app.trade import exit_request
+from ztrade.domain.ledger import CycleKind, Intent, IntentState, Outcome
+from ztrade.domain.types import Leg, Order, OrderStatus, Side
 from ztrade.errors import ExchangeUnavailable, RateLimited
 
 
@@ -105,6 +106,22 @@ def test_a_worker_that_lost_its_claim_does_not_end_the_stop(bench: Bench) -> Non
     assert run_cycle(bench.desk, slot=bench.at(40)) is None
     assert stop_is_live(bench)
     assert sells(bench) == 0
+
+
+def test_each_attempt_for_one_cause_has_an_id_of_its_own(bench: Bench) -> None:
+    """An id that was used is never used for another order, however often leaving is tried."""
+    now = bench.at(40)
+    claim = bench.journal.claim(
+        "spy", now, CycleKind.EXTRA, owner="test", now=now, wall=now, lease=timedelta(minutes=10)
+    )
+    assert claim is not None
+    names = []
+    for _ in range(3):
+        request = exit_request(bench.desk, "halt", Decimal(1))
+        intent = Intent("spy", "embedded", claim.cycle_id, Leg.EXIT, request, IntentState.PLANNED, now, now)
+        bench.journal.plan(claim, intent)
+        names.append(request.client_order_id)
+    assert names == [f"zt.spy.halt.exit{attempt}" for attempt in (1, 2, 3)]
 
 
 def test_without_an_answer_on_the_position_nothing_is_sold(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -131,6 +132,17 @@ def test_an_approval_while_the_exchange_says_closed_sends_nothing(bench: Bench) 
     proposal = proposed(bench)
     bench.market.engine.close_early(OPEN + 31 * MINUTE)
     bench.at(32)
+    record = approve(bench.desk, proposal, by="ann")
+    assert record is not None
+    assert record.outcome is Outcome.CLOSED
+    assert bench.exchange.submitted == []
+
+
+def test_an_approval_after_the_close_sends_nothing(bench: Bench) -> None:
+    """A market order would rest until the next day's open."""
+    bench.with_agent(proposal_ttl=timedelta(hours=10))
+    proposal = proposed(bench)
+    bench.at(391)
     record = approve(bench.desk, proposal, by="ann")
     assert record is not None
     assert record.outcome is Outcome.CLOSED

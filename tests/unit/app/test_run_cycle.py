@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import NoReturn
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from tests.unit.app.desks import AGENT, BUY, HOLD, LEAVE, MINUTE, OPEN, SELL, Bench
 from ztrade.app.run_cycle import run_cycle
@@ -28,6 +30,7 @@ from ztrade.errors import (
     OutcomeUnknown,
     RateLimited,
 )
+from ztrade.testing.journal import MemoryJournal
 
 
 @pytest.fixture
@@ -77,6 +80,14 @@ def test_an_entry_is_a_protected_bracket(bench: Bench) -> None:
     assert request.client_order_id == "zt.spy.20220822T140000Z.entry"
     assert {leg.stop_price or leg.limit_price for leg in order.legs} == {request.stop_loss, request.take_profit}
     assert {bench.journal.owner_of(leg.id) for leg in order.legs} == {("spy", Leg.STOP), ("spy", Leg.TARGET)}
+
+
+def test_each_line_of_a_cycle_names_it(bench: Bench) -> None:
+    """The cycle's id is bound for its time, and for no longer."""
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        record = bench.cycle(30, BUY)
+    assert [(line["event"], line["cycle_id"]) for line in lines] == [("cycle_done", record.cycle_id)]
+    assert "cycle_id" not in structlog.contextvars.get_contextvars()
 
 
 def test_a_slot_runs_once(bench: Bench) -> None:
@@ -187,9 +198,21 @@ def test_where_calendar_and_exchange_disagree_nothing_is_sent(bench: Bench) -> N
 
 
 def test_an_extended_session_observes_only() -> None:
-    """Pre-market slots look and never act."""
+    """Slots after hours look and never act."""
     bench = Bench(replace(AGENT, sessions=(SessionKind.PRE_MARKET, SessionKind.REGULAR, SessionKind.AFTER_HOURS)))
     record = bench.cycle(395, BUY)
+    assert record.outcome is Outcome.OBSERVED
+    assert bench.exchange.submitted == []
+
+
+def test_a_late_slot_of_the_pre_market_observes_only() -> None:
+    """An hour's slot that begins after the market has opened is still one of the pre-market."""
+    hourly = replace(AGENT, sessions=(SessionKind.PRE_MARKET, SessionKind.REGULAR), every=timedelta(hours=1))
+    bench = Bench(hourly)
+    bench.strategy.say = BUY
+    bench.at(25)
+    record = run_cycle(bench.desk, slot=OPEN - 30 * MINUTE)
+    assert record is not None
     assert record.outcome is Outcome.OBSERVED
     assert bench.exchange.submitted == []
 
@@ -265,6 +288,19 @@ def test_a_refusal_is_recorded_and_final(bench: Bench) -> None:
     assert intent.state is IntentState.REJECTED
 
 
+@pytest.mark.parametrize(
+    "error", [InsufficientBuyingPower("no"), OutcomeUnknown("x", "reset"), ExchangeUnavailable("refused")], ids=str
+)
+def test_a_decision_is_kept_whatever_becomes_of_its_order(bench: Bench, error: Exception) -> None:
+    """Action, quantity, stop, target and why: what a person asks first where an order went wrong."""
+    bench.exchange.before["submit"] = failing(error)
+    details = bench.cycle(30, BUY).details
+    sent = bench.exchange.submitted[0]
+    assert (details["action"], details["qty"]) == ("buy", str(sent.qty))
+    assert (details["stop"], details["target"]) == (str(sent.stop_loss), str(sent.take_profit))
+    assert "scripted buy" in str(details["rationale"])
+
+
 def test_a_submit_that_never_left_may_be_tried_at_the_next_slot(bench: Bench) -> None:
     """Connection refused: not sent, surely; the next slot has an id of its own."""
     bench.exchange.before["submit"] = failing(ExchangeUnavailable("refused"))
@@ -336,6 +372,7 @@ def test_another_order_under_our_id_halts_the_agent(bench: Bench) -> None:
     assert record.outcome is Outcome.HALTED
     assert "instead of" in record.reason
     assert [(halt.agent, halt.by, halt.released_at) for halt in bench.journal.halts()] == [("spy", "test", None)]
+    assert "instead of" in (bench.halts.reason("spy") or "")
     assert bench.cycle(35, BUY).outcome is Outcome.HALTED
 
 
@@ -556,8 +593,21 @@ def test_bad_news_can_keep_an_agent_out() -> None:
 
 
 def test_a_source_that_is_down_costs_only_its_weight() -> None:
-    """Without its only source the technicals weigh 1."""
-    assert Bench(sources=[Source(None)]).cycle(30, BUY).outcome is Outcome.ENTERED
+    """Without its only source the technicals weigh 1, and the record says why it was without."""
+    record = Bench(sources=[Source(None)]).cycle(30, BUY)
+    assert record.outcome is Outcome.ENTERED
+    assert record.details["sources_down"] == {"news": "ExchangeUnavailable: news is down"}
+
+
+def test_what_the_sources_said_is_kept() -> None:
+    """One sentiment per cycle, with each source's own reading."""
+    bench = Bench(sources=[Source(0.4)])
+    record = bench.cycle(30, BUY)
+    assert isinstance(bench.journal, MemoryJournal)
+    (kept,) = bench.journal.sentiments()
+    assert (kept.cycle_id, kept.sentiment.score) == (record.cycle_id, 0.4)
+    assert [(reading.source, reading.score) for reading in kept.sentiment.readings] == [("news", 0.4)]
+    assert "sources_down" not in record.details
 
 
 # -- limits in a running day -----------------------------------------------------------------------------------------

@@ -247,12 +247,24 @@ def test_the_report_of_a_run_names_its_troubles(closed: closing.Closing) -> None
     assert "Monday 22 August 2022" in page
 
 
+def test_a_day_is_fine_only_where_everything_is(closed: closing.Closing) -> None:
+    """Books that differ by a cent, or a program that kept dying, are exit code 1, and the file says so."""
+    from dataclasses import replace
+
+    assert closing.is_fine(closed, [])
+    assert not closing.is_fine(closed, ["worker-spy kept dying"])
+    apart = replace(closed, differences=["cash: 1.00 here, 1.01 there"])
+    assert not closing.is_fine(apart, [])
+    assert closing.record(apart, [])["books_agree"] is False
+
+
 def test_a_missed_slot_is_missed_whether_it_was_written_down_or_not(closed: closing.Closing) -> None:
     """An outcome MISSED and no record at all are the same failure."""
     from dataclasses import replace
 
     first, second, *rest = closed.cycles
     broken = replace(closed, cycles=[replace(first, outcome=Outcome.MISSED), *rest])
+    assert not closing.is_fine(broken, [])
     assert broken.missed == ["spy 2022-08-22 13:35Z", "spy 2022-08-22 13:40Z"]
     assert broken.missed_words == ["missed: spy: 2 slots, the first 2022-08-22 13:35Z"]
     _ = second

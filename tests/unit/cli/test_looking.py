@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,14 @@ from tests.unit.app.desks import BUY
 from tests.unit.cli.stage import Stage, one_error
 from ztrade.cli.config import masked
 from ztrade.cli.logs import _grown
+from ztrade.errors import InsufficientBuyingPower, ZtradeError
+
+
+def failing(error: ZtradeError) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
 
 
 @pytest.fixture
@@ -33,6 +44,18 @@ def test_logs_of_all_programs_are_labelled(logged: Stage) -> None:
     """Without a name every log is shown."""
     lines = logged.run("logs", "-n", "1").stdout.splitlines()
     assert lines == ["beat: beat line", "worker-spy: spy line 99"]
+
+
+def test_logs_as_json_are_an_object_per_line(logged: Stage) -> None:
+    """A line that is JSON keeps its fields; plain text, as Valkey writes, becomes the event."""
+    (logged.state / "logs" / "beat.log").write_text('{"event": "beat_started", "entries": []}\n[1]\n')
+    found = [json.loads(line) for line in logged.run("logs", "-n", "2", "--json").stdout.splitlines()]
+    assert found == [
+        {"program": "beat", "event": "beat_started", "entries": []},
+        {"program": "beat", "event": "[1]"},
+        {"program": "worker-spy", "event": "spy line 98"},
+        {"program": "worker-spy", "event": "spy line 99"},
+    ]
 
 
 def test_a_log_that_is_not_there_names_the_known_ones(logged: Stage) -> None:
@@ -79,6 +102,35 @@ def test_a_cycle_without_inputs_cannot_be_replayed(stage: Stage) -> None:
     result = stage.run("replay", cycle["cycle_id"])
     assert result.exit_code == 1
     assert "halted: too hot" in result.stdout
+    assert stage.json("replay", cycle["cycle_id"]) == {
+        "cycle_id": cycle["cycle_id"], "same": False, "then": None, "now": None
+    }  # fmt: skip
+
+
+def test_a_cycle_whose_order_was_refused_replays_too(stage: Stage) -> None:
+    """The decision was made, whatever became of its order, and is compared and listed."""
+    stage.bench.exchange.before["submit"] = failing(InsufficientBuyingPower("insufficient buying power"))
+    stage.bench.cycle(30, BUY)
+    (cycle,) = stage.json("cycles")
+    assert cycle["outcome"] == "rejected"
+    assert (cycle["action"], cycle["score"]) == ("buy", 0.9)
+    assert stage.json("replay", cycle["cycle_id"])["then"]["action"] == "buy"
+
+
+def test_a_replay_reads_one_instant(stage: Stage) -> None:
+    """The inputs of all cycles are not fetched for one."""
+    first, second = stage.bench.cycle(30, BUY), stage.bench.cycle(35)
+    asked: list[tuple[object, object]] = []
+    cycles = stage.bench.journal.cycles
+
+    def look(**options: Any) -> Any:
+        asked.append((options["since"], options["until"]))
+        return cycles(**options)
+
+    stage.bench.journal.cycles = look  # type: ignore[method-assign]
+    stage.run("replay", first.cycle_id)
+    assert asked == [(first.slot, first.slot)]
+    assert second.slot != first.slot
 
 
 def test_a_cycle_that_is_not_there_is_said(stage: Stage) -> None:

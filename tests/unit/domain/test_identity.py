@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztrade.domain.identity import MAX_ORDER_ID, agent_of, cycle_id, entry_id, exit_id, stamp
+from ztrade.domain.identity import MAX_ORDER_ID, agent_of, cycle_id, entry_id, exit_id, slot_of, stamp
 from ztrade.domain.ledger import CycleKind
 
 SLOT = datetime(2022, 8, 22, 14, 35, tzinfo=UTC)
@@ -45,6 +45,19 @@ def test_ids_are_unique_readable_and_short(one: tuple[str, datetime], other: tup
 def test_other_peoples_ids_have_no_agent(foreign: str) -> None:
     """An id that ztrade did not make names no agent."""
     assert agent_of(foreign) is None
+
+
+@pytest.mark.parametrize("slot", [SLOT, SLOT + timedelta(microseconds=7)])
+@pytest.mark.parametrize("kind", CycleKind)
+def test_a_cycles_name_tells_its_instant(kind: CycleKind, slot: datetime) -> None:
+    """The instant can be read back from the name of any kind of cycle."""
+    assert slot_of(cycle_id("spy", slot, kind)) == slot
+
+
+@pytest.mark.parametrize("foreign", ["", "spy", "spy.nothing", "zt.spy.20220822T143500Z.entry", "spy.20221322T143500Z"])
+def test_other_names_are_no_cycles(foreign: str) -> None:
+    """What is no cycle's name names no instant."""
+    assert slot_of(foreign) is None
 
 
 def test_too_long_a_name_is_refused_before_the_exchange_does() -> None:

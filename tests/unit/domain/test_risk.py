@@ -12,11 +12,13 @@ import pytest
 from ztrade.domain import risk
 from ztrade.domain.agent import AccountLimits, Agent
 from ztrade.domain.decision import Action, Decision
-from ztrade.domain.ledger import AccountState, AgentState, Holding
+from ztrade.domain.ledger import AccountState, AgentState, Holding, Intent, IntentState
 from ztrade.domain.types import (
     Account,
+    Leg,
     Order,
     OrderClass,
+    OrderRequest,
     OrderStatus,
     OrderType,
     Position,
@@ -29,6 +31,18 @@ NOW = datetime(2022, 8, 22, 15, 0, tzinfo=UTC)
 D = Decimal
 AGENT = Agent("spy", "SPY", timedelta(minutes=15), timedelta(minutes=5), "momentum")
 NAN = D("NaN")
+
+
+SENT = Intent(
+    "spy",
+    "paper",
+    "spy.1",
+    Leg.ENTRY,
+    OrderRequest("zt.spy.1.entry", "SPY", Side.BUY, D(10)),
+    IntentState.SENT,
+    NOW,
+    NOW,
+)
 
 
 def order(side: Side, *, limit: Decimal | None = None, symbol: str = "SPY") -> Order:
@@ -88,6 +102,7 @@ REFUSED: Mapping[str, tuple[risk.Check, str]] = {
     "stop wide": (with_decision(stop=D("391.98")), "wider than 2.00%"),
     "no target": (with_decision(target=None), "target None"),
     "holding": (with_state(holding=Holding("spy", "SPY", D(5), D(2000))), "already holds 5 SPY"),
+    "open order": (with_state(open_intents=(SENT,)), "order zt.spy.1.entry is still open"),
     "cooldown": (with_state(last_stop_at=NOW - timedelta(minutes=29)), "cooldown 30m"),
     "stale quote": (with_quote(at=NOW - timedelta(minutes=3)), "quote is 3m old"),
     "quote ahead": (with_quote(at=NOW + timedelta(minutes=3)), "ahead of the clock"),
@@ -176,6 +191,12 @@ def test_an_exit_of_nonsense_is_refused(qty: str) -> None:
     asked = with_state(holding=Holding("spy", "SPY", D(10), D(4000)))
     leaving = replace(asked, decision=replace(asked.decision, action=Action.SELL, qty=D(qty)))
     assert isinstance(risk.check(leaving), risk.Rejected)
+
+
+def test_an_agents_equity_includes_its_open_position() -> None:
+    """Capital, what closed trades made, and what the shares are worth at the bid beyond their cost."""
+    held = Holding("spy", "SPY", D(10), D(4100), realized=D(-50))
+    assert with_state(holding=held).equity == D(10_000) - 50 + (D("3999.90") - 4100)
 
 
 def test_a_refusal_names_every_reason() -> None:

@@ -65,7 +65,7 @@ def refused(market: Engine, spec: OrderSpec) -> Refusal:
         ({"type": "limit", "limit_price": "0.00001"}, 422, 42210000, "sub-penny increment"),
         ({"type": "limit", "limit_price": "-3"}, 422, 42210000, "limit_price must be > 0"),
         ({"type": "limit", "limit_price": "sNaN"}, 422, 42210000, "limit_price must be > 0"),
-        ({"extended_hours": True}, 422, 42210000, "extended hours order must be DAY limit orders"),
+        ({"extended_hours": True}, 422, 42210000, "extended hours order must be DAY or GTC limit orders"),
         ({"take_profit": "120"}, 422, 40010001, "set order_class"),
         ({"side": "sell"}, 422, 42210000, 'asset "X" cannot be sold short'),
     ],

@@ -205,8 +205,10 @@ def test_extended_hours_limit_fills_before_the_open() -> None:
     market = engine({"X": early}, now=at("07:00"))
     plain = market.submit(order(type="limit", limit_price="101"))
     flagged = market.submit(order(type="limit", limit_price="101", extended_hours=True))
+    lasting = market.submit(order(type="limit", limit_price="101", extended_hours=True, time_in_force="gtc"))
     market.advance(at("09:00"))
     assert (plain.status, flagged.status, flagged.filled_at) == ("accepted", "filled", at("08:00"))
+    assert (lasting.status, lasting.filled_at) == ("filled", at("08:00"))
 
 
 def test_settings_out_of_range_are_refused() -> None:

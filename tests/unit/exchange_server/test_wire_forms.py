@@ -110,6 +110,13 @@ def test_routes_are_found_with_their_parts() -> None:
         assert error.value.status == 404
 
 
+def test_a_colon_may_be_encoded() -> None:
+    """Some HTTP clients write ``:`` in a path as ``%3A``, which means the same."""
+    router: Router[None] = Router([Route("GET", "/v2/orders:by_client_order_id", lambda _venue, _call: Reply(204))])
+    for colon in (":", "%3A", "%3a"):
+        assert router.find("GET", f"/v2/orders{colon}by_client_order_id")[1] == {}
+
+
 ORDER = {"symbol": "spy", "qty": "1", "side": "BUY", "type": "market", "time_in_force": "day"}
 
 
@@ -124,6 +131,8 @@ def test_order_body_is_read_with_numbers_as_text_or_not() -> None:
         None,
     )
     assert spec.order_class == ""
+    for side, intent in (("buy", "buy_to_open"), ("sell", "sell_to_close"), ("buy", ""), ("sell", None)):
+        assert read_order(ORDER | {"side": side, "position_intent": intent}).side == side
 
 
 @pytest.mark.parametrize(
@@ -144,6 +153,9 @@ def test_order_body_is_read_with_numbers_as_text_or_not() -> None:
         ({"client_order_id": "x" * 129}, "no more than 128"),
         ({"extended_hours": "yes"}, "into field extended_hours"),
         ({"symbol": ""}, "symbol is required"),
+        ({"position_intent": "go_long"}, "invalid position_intent"),
+        ({"position_intent": "buy_to_close"}, "position intent mismatch, inferred: buy_to_open"),
+        ({"side": "sell", "position_intent": "sell_to_open"}, "inferred: sell_to_close, specified: sell_to_open"),
     ],
 )
 def test_wrong_order_bodies_are_refused(changes: dict[str, object], words: str) -> None:

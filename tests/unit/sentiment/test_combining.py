@@ -51,6 +51,15 @@ def test_a_story_about_meta_with_the_tag_does_not_count_fully() -> None:
     assert of_apple(crowd) < of_apple(about_meta) <= 0.25
 
 
+def test_a_story_about_many_companies_counts_less_for_each() -> None:
+    """Also where the headline or the summary names this one."""
+    for headline, summary in (("Apple leads a rally", ""), ("Big tech rallies", "Apple leads")):
+        tags = ("AAPL", "META", "GOOG", "AMZN")
+        found = [of_apple(story(headline, summary=summary, tags=tags[:count])) for count in range(1, 5)]
+        assert found == sorted(found, reverse=True)
+        assert len(set(found)) == 4
+
+
 def test_headline_beats_summary_beats_tag() -> None:
     """Where the name stands decides first."""
     by_place = [

@@ -59,6 +59,17 @@ def test_a_slot_is_rung_for_once_within_its_window(stage: Stage) -> None:
     assert 239 <= stage.bell.seconds[0] <= 240
 
 
+def test_at_a_multiple_of_the_speed_windows_and_waits_are_in_wall_seconds(stage: Stage) -> None:
+    """At 60 times the speed a slot's message is void after 5 s, and a slot 30 s ahead is half a second away."""
+    slot = datetime(2022, 8, 22, 13, 35, tzinfo=UTC)
+    stage.clock.write(slot, slot + timedelta(days=1), 60.0)
+    stage.conductor(agent("spy")).step()
+    assert [job.slot for job in stage.bell.rung] == [slot]
+    assert 0 < stage.bell.seconds[0] <= 5
+    stage.clock.write(slot - timedelta(seconds=30), slot + timedelta(days=1), 60.0)
+    assert stage.conductor(agent("tsla")).step() <= 0.5
+
+
 def test_delay_moves_the_due_moment_not_the_slot(stage: Stage) -> None:
     """With a delay of 90 s the slot of 13:35 is rung for at 13:36:30, under its own name."""
     conductor = stage.conductor(agent("spy", delay=90))

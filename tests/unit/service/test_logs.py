@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ztrade.service.logs import LineHandler, dumps, hide_secrets
 
+SLOT = "2022-08-22T14:35:00+00:00"
 PRELUDE = "import logging, structlog\nfrom ztrade.service import logs\nlogs.configure('info')\n"
 
 
@@ -38,6 +39,31 @@ def test_our_lines_and_foreign_ones_look_alike() -> None:
         ("queue q is 3", "warning", "theirs"),
     ]
     assert lines[0]["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        ((), {"agent_id": "spy", "slot": SLOT}),
+        (("agent_spy", True, True, SLOT), {}),
+    ],
+)
+def test_lines_of_a_task_carry_its_id_agent_and_slot(args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+    """They are bound once, before the task; what ran before has left nothing, and this leaves nothing behind."""
+    lines = run(
+        "from celery.signals import task_postrun, task_prerun\n"
+        "from types import SimpleNamespace\n"
+        "logs.connect()\n"
+        "task = SimpleNamespace(name='ztrade.trading_cycle')\n"
+        "structlog.contextvars.bind_contextvars(left_over=1)\n"
+        f"task_prerun.send(sender=None, task_id='t1', task=task, args={args!r}, kwargs={kwargs!r})\n"
+        "logging.getLogger('theirs').warning('in')\n"
+        "task_postrun.send(sender=None, task_id='t1')\n"
+        "structlog.get_logger().info('after')\n"
+    )
+    inside, after = ({key: line.get(key) for key in ("task_id", "agent", "slot", "left_over")} for line in lines)
+    assert inside == {"task_id": "t1", "agent": "spy", "slot": SLOT, "left_over": None}
+    assert set(after.values()) == {None}
 
 
 def test_anything_can_be_logged() -> None:
@@ -63,6 +89,16 @@ def test_secrets_are_replaced() -> None:
     assert "geheim" not in json.dumps(hidden)
     assert hidden["token"] == 3
     assert hidden["url"] == "redis://u:***@h/0"
+
+
+def test_no_line_shows_a_secret() -> None:
+    """Ours and the libraries' lines go through the same filter."""
+    lines = run(
+        "structlog.get_logger().info('connected', secret_key='geheim', url='redis://u:geheim@h/0')\n"
+        "logging.getLogger('theirs').warning('lost redis://u:geheim@h/0', extra={'api_key': 'geheim'})\n"
+    )
+    assert "geheim" not in json.dumps(lines)
+    assert lines[0]["secret_key"] == "***"
 
 
 values = st.recursive(

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from tests.integration.celery_stage import OPEN, write_config
 from ztrade.domain.ledger import CycleKind, CycleRecord
 from ztrade.service.loop import ThreadBell, run_loop
@@ -67,3 +69,27 @@ def test_a_cycle_whose_time_is_over_is_not_begun(tmp_path: Path) -> None:
     bell.ring(Job("spy", CycleKind.SLOT, at, at, at), -1)
     bell.close()
     assert runtime.journal.ran() == []
+
+
+class BoundRuntime(FileRuntime):
+    """Keeps what a cycle's lines would carry."""
+
+    bound: dict[str, object]
+
+    def run_cycle(
+        self, agent: str, *, dry_run: bool, manual: bool, slot: datetime | None, owner: str
+    ) -> CycleRecord | None:
+        self.bound = structlog.contextvars.get_contextvars()
+        return super().run_cycle(agent, dry_run=dry_run, manual=manual, slot=slot, owner=owner)
+
+
+def test_lines_of_a_cycle_carry_agent_and_slot(tmp_path: Path) -> None:
+    """As a worker's do, so that one search finds both."""
+    config = write_config(tmp_path)
+    runtime = BoundRuntime(config)
+    FileClock(config.state_dir / "clock.json").write(OPEN, OPEN + timedelta(hours=3), None)
+    bell = ThreadBell(config, runtime)
+    at = datetime(2022, 8, 22, 13, 35, tzinfo=UTC)
+    bell.ring(Job("spy", CycleKind.SLOT, at, at, at + timedelta(minutes=5)), 60)
+    bell.close()
+    assert runtime.bound == {"agent": "spy", "slot": at}

@@ -80,6 +80,21 @@ def test_a_message_expires_long_before_redis_gives_it_out_again(config: Config) 
     assert timeouts == {visibility_timeout(config.agents.values()).total_seconds()}
 
 
+def test_what_the_money_rests_on(config: Config) -> None:
+    """JSON alone is loaded; one message at a time; Redis never repeats one; the queues are served in their order."""
+    made = settings(config, "worker-spy")
+    for key in ("accept_content", "result_accept_content"):
+        assert made[key] == ["json"]
+    assert (made["worker_prefetch_multiplier"], made["worker_disable_prefetch"], made["worker_concurrency"]) == (
+        1,
+        True,
+        1,
+    )
+    assert (made["task_acks_late"], made["task_reject_on_worker_lost"]) == (False, False)
+    assert made["task_track_started"] is True
+    assert made["broker_transport_options"]["queue_order_strategy"] == "priority"
+
+
 def test_time_limits() -> None:
     """Hard: the smaller of 600 s and 0.8 x the interval; soft: 5 s or a fifth less, so that there is time to write."""
     assert time_limits(agent("a", "5m")) == (235, 240)

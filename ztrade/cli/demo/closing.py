@@ -146,6 +146,11 @@ def report(closing: Closing, trouble: Sequence[str]) -> str:
     )
 
 
+def is_fine(closing: Closing, trouble: Sequence[str]) -> bool:
+    """Tell whether the books agree, every slot was run, and no program kept dying."""
+    return not (trouble or closing.differences or closing.missed)
+
+
 def title(sessions: Sequence[Session]) -> str:
     """Return the report's title: the day, or the first and the last."""
     first, last = (session.open.astimezone(NEW_YORK) for session in (sessions[0], sessions[-1]))

@@ -191,7 +191,7 @@ def _trade(plan: Plan, config: Config, stack: Stack, started: Started, targets: 
         runtime.close()
     _write(end, followed, targets)
     click.echo(_summary(end, followed, targets))
-    return 0 if not (followed.trouble or end.differences or end.missed) else 1
+    return 0 if closing.is_fine(end, followed.trouble) else 1
 
 
 def _view(plan: Plan, started: Started) -> View:

@@ -155,8 +155,8 @@ def _check_pair(target: Decimal | None, stop: Decimal | None, stop_limit: Decima
 def _check_hours(spec: OrderSpec) -> None:
     if not spec.extended_hours:
         return
-    if spec.type != "limit" or spec.time_in_force != "day" or spec.order_class:
-        raise invalid("extended hours order must be DAY limit orders")
+    if spec.type != "limit" or spec.order_class:
+        raise invalid("extended hours order must be DAY or GTC limit orders")
 
 
 def check_base(spec: OrderSpec, last: Decimal) -> None:

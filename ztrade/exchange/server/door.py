@@ -15,13 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from urllib.parse import parse_qs, unquote
+from uuid import uuid4
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from ztrade.exchange.core.refusal import Refusal
 from ztrade.exchange.faults import LONGEST_HANG, Fault, FaultKind, FaultQueue, drifted
-from ztrade.exchange.server import admin, marketdata, news, orders, portfolio, trading
+from ztrade.exchange.server import admin, calendars, marketdata, news, orders, portfolio, ticks, trading
 from ztrade.exchange.server.http import ApiError, Call, Reply, Router
 from ztrade.exchange.server.ratelimit import RateLimiter, TooMany, too_many
 from ztrade.exchange.server.store import StateUnavailable
@@ -37,7 +38,15 @@ MOST_FIELDS = 200
 RESETS = frozenset({FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER})
 
 API: Router[Venue] = Router(
-    [*orders.ROUTES, *trading.ROUTES, *portfolio.ROUTES, *marketdata.ROUTES, *news.ROUTES],
+    [
+        *orders.ROUTES,
+        *trading.ROUTES,
+        *calendars.ROUTES,
+        *portfolio.ROUTES,
+        *marketdata.ROUTES,
+        *ticks.ROUTES,
+        *news.ROUTES,
+    ],
 )
 ADMINISTRATION: Router[admin.Desk] = Router(admin.ROUTES)
 
@@ -73,6 +82,7 @@ class Door(RequestHandler):
 
     def set_default_headers(self) -> None:
         self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.set_header("X-Request-ID", uuid4().hex)
         self.clear_header("Server")
 
     async def _any(self) -> None:

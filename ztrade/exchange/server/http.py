@@ -16,6 +16,9 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 C = TypeVar("C")
 
+#: some clients encode the colon of ``/v2/orders:by_client_order_id``
+_COLON = re.compile("%3a", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -97,8 +100,9 @@ class Router(Generic[C]):
             ApiError: 404 or 405.
         """
         others: list[str] = []
+        spelled = _COLON.sub(":", path)
         for route, pattern in self._routes:
-            match = pattern.fullmatch(path)
+            match = pattern.fullmatch(spelled)
             if match is not None and route.method == method:
                 return route.handler, match.groupdict()
             if match is not None:

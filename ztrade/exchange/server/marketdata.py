@@ -2,97 +2,44 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 from ztrade.domain.types import Bars
+from ztrade.exchange.core.hours import micros
+from ztrade.exchange.core.market import LOT
 from ztrade.exchange.core.refusal import Refusal
 from ztrade.exchange.server.http import ApiError, Call, Json, Reply, Route, bad_parameter, number
+from ztrade.exchange.server.minutes import in_minutes
+from ztrade.exchange.server.pages import TICK, Range, check_feed, checked, one_page, read_range, wanted
 from ztrade.exchange.server.params import Params
-from ztrade.exchange.server.stamps import midnight, nanos, new_york_day, read_instant, seconds
+from ztrade.exchange.server.stamps import nanos, seconds
 from ztrade.exchange.server.timeframe import Candle, Timeframe, candles, read_timeframe
-from ztrade.exchange.server.venue import Venue
+from ztrade.exchange.server.venue import HasHistory, Venue
 
-FEEDS = ("sip", "iex", "otc", "boats", "delayed_sip", "overnight")
 ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
-MOST_BARS = 10_000
 #: how far back the last bar and the day before are looked for: longer than any closing of the exchange
 LOOK_BACK = timedelta(days=12)
-TICK = timedelta(microseconds=1)
 #: the tape says nothing about venues: prices are quoted on Nasdaq (Q), of tape C
 VENUE, TAPE = "Q", "C"
 
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,9}([./-][A-Z0-9]{1,4})?\Z", re.ASCII)
 DAY = Timeframe(1, "Day")
 
 
 # -- bars ------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of bars that is asked for; ``after`` is the last bar of the page before, as (symbol, instant)."""
-
-    timeframe: Timeframe
-    start: datetime
-    end: datetime
-    limit: int
-    descending: bool
-    after: tuple[str, datetime] | None
-
-
 def bars_of_many(venue: Venue, call: Call) -> Reply:
     params = Params(call, bad_parameter)
-    found, token = _bars(venue, params, _wanted(params))
+    found, token = _bars(venue, params, wanted(params))
     return Reply(200, {"bars": found, "next_page_token": token})
 
 
 def bars_of_one(venue: Venue, call: Call) -> Reply:
-    params, symbol = Params(call, bad_parameter), _checked(call.parts["symbol"].upper())
+    params, symbol = Params(call, bad_parameter), checked(call.parts["symbol"].upper())
     found, token = _bars(venue, params, [symbol])
-    return Reply(200, {"bars": found.get(symbol) or None, "next_page_token": token, "symbol": symbol})
-
-
-def _wanted(params: Params) -> list[str]:
-    symbols = params.symbols()
-    if not symbols:
-        raise params.refuse("symbols", "query parameter 'symbols' is required")
-    return sorted(_checked(symbol) for symbol in symbols)
-
-
-def _checked(symbol: str) -> str:
-    if _SYMBOL.match(symbol) is None:
-        raise ApiError(400, f"invalid symbol: {symbol[:50]}")
-    return symbol
-
-
-def _check_feed(params: Params) -> None:
-    params.choice("feed", FEEDS, "sip")
-    currency = params.text("currency")
-    if currency not in (None, "USD"):
-        raise params.refuse("currency", "this exchange serves USD")
-
-
-def _read_page(venue: Venue, params: Params) -> Page:
-    _check_feed(params)
-    unknown = set(params.listed("adjustment")) - ADJUSTMENTS
-    if unknown:
-        raise ApiError(400, f"invalid adjustment: {min(unknown)[:50]}")
-    start = params.when("start") or midnight(new_york_day(venue.now))
-    end = params.when("end", end_of_day=True) or max(venue.now, start)
-    if end < start:
-        raise ApiError(400, "end should not be before start")
-    return Page(
-        timeframe=_timeframe(params),
-        start=start,
-        end=end,
-        limit=params.whole("limit", 1000, 1, MOST_BARS),
-        descending=params.choice("sort", ("asc", "desc"), "asc") == "desc",
-        after=_read_token(params.text("page_token")),
-    )
+    return Reply(200, {"bars": found.get(symbol, []), "next_page_token": token, "symbol": symbol})
 
 
 def _timeframe(params: Params) -> Timeframe:
@@ -105,43 +52,30 @@ def _timeframe(params: Params) -> Timeframe:
         raise ApiError(400, str(error)) from None
 
 
-def _bars(venue: Venue, params: Params, symbols: Sequence[str]) -> tuple[dict[str, Json], str | None]:
-    page = _read_page(venue, params)
-    found: dict[str, list[Json]] = {}
-    room, last = page.limit, ("", 0)
-    for symbol in symbols:
-        if page.after is not None and symbol < page.after[0]:
-            continue
-        for candle in _candles(venue, symbol, page):
-            if room == 0:
-                return dict(found), _token(*last)
-            found.setdefault(symbol, []).append(_bar(candle))
-            room, last = room - 1, (symbol, candle.start)
-    return dict(found), None
+def _bars(venue: Venue, params: Params, symbols: Sequence[str]) -> tuple[dict[str, list[Json]], str | None]:
+    unknown = set(params.listed("adjustment")) - ADJUSTMENTS
+    if unknown:
+        raise ApiError(400, f"invalid adjustment: {min(unknown)[:50]}")
+    asked, timeframe = read_range(venue, params), _timeframe(params)
+
+    def rows(symbol: str, part: Range) -> Iterator[tuple[datetime, Json]]:
+        for candle in _candles(venue, symbol, part, timeframe):
+            yield datetime.fromtimestamp(candle.start, UTC), _bar(candle)
+
+    return one_page(symbols, asked, rows)
 
 
-def _candles(venue: Venue, symbol: str, page: Page) -> Iterator[Candle]:
-    """Yield the symbol's bars of the page; nothing for a symbol that is not there, as Alpaca does."""
-    page = _resumed(page, symbol)
-    timeframe = page.timeframe
-    first = datetime.fromtimestamp(timeframe.bucket(int(page.start.timestamp())), UTC)
+def _candles(venue: Venue, symbol: str, part: Range, timeframe: Timeframe) -> Iterator[Candle]:
+    """Yield the symbol's bars of the range; nothing for a symbol that is not there, as Alpaca does."""
+    first = datetime.fromtimestamp(timeframe.bucket(int(part.start.timestamp())), UTC)
     # a bar that began before `start` is left out, one that began before `end` is shown whole
-    beyond = min(page.end + timedelta(days=367), venue.now + TICK)
+    beyond = min(part.end + timedelta(days=367), venue.now + TICK)
     if first > beyond:
         return
-    bars = _known(venue, symbol, first, max(beyond, first))
-    _check_span(bars, timeframe)
-    low, high = page.start.timestamp(), page.end.timestamp()
-    rows = (candle for candle in candles(_until(bars, timeframe, page.end), timeframe) if low <= candle.start <= high)
-    yield from reversed(list(rows)) if page.descending else rows
-
-
-def _resumed(page: Page, symbol: str) -> Page:
-    if page.after is None or page.after[0] != symbol:
-        return page
-    if page.descending:
-        return replace(page, end=min(page.end, page.after[1] - TICK))
-    return replace(page, start=max(page.start, page.after[1] + TICK))
+    bars = _fine_enough(venue, _known(venue, symbol, first, max(beyond, first)), part, timeframe)
+    low, high = part.start.timestamp(), part.end.timestamp()
+    rows = (candle for candle in candles(_until(bars, timeframe, part.end), timeframe) if low <= candle.start <= high)
+    yield from reversed(list(rows)) if part.descending else rows
 
 
 def _until(bars: Bars, timeframe: Timeframe, end: datetime) -> Bars:
@@ -163,10 +97,20 @@ def _known(venue: Venue, symbol: str, start: datetime, end: datetime) -> Bars:
         return Bars(symbol, timedelta(minutes=1), memoryview(b"").cast("q"))
 
 
-def _check_span(bars: Bars, timeframe: Timeframe) -> None:
+def _fine_enough(venue: Venue, bars: Bars, part: Range, timeframe: Timeframe) -> Bars:
+    """Return bars that the timeframe can be made of: those of the tape, or minutes where they are too long for it."""
     minutes, base = timeframe.minutes, int(bars.span.total_seconds() // 60) or 1
-    if minutes is not None and minutes % base:
+    if minutes is None or minutes % base == 0:
+        return bars
+    if isinstance(venue.plan.tape, HasHistory):
         raise ApiError(400, f"invalid timeframe: the prices here are {base}-minute bars, {minutes}Min cannot be made")
+    tape, now = venue.engine.tape_bars(bars.symbol), venue.now.timestamp()
+    first = bisect_right(tape.start, part.start.timestamp() // 60 * 60 - base * 60 - minutes * 60)
+    last = bisect_right(tape.start, min(part.end.timestamp() + minutes * 60, now))
+    # no more than a page can take with what is cut off at its edges
+    most = (part.limit + 2) * (minutes // base + 2) if minutes > base else (part.limit + 2) // (base // minutes) + 3
+    first, last = (max(first, last - most), last) if part.descending else (first, min(last, first + most))
+    return in_minutes(tape.slice(first, max(first, last)), now)
 
 
 @lru_cache(maxsize=100_000)
@@ -187,21 +131,6 @@ def _bar(candle: Candle) -> dict[str, Json]:
     }
 
 
-def _token(symbol: str, start: int) -> str:
-    at = datetime.fromtimestamp(start, UTC)
-    return base64.urlsafe_b64encode(f"{symbol}|M|{at:%Y-%m-%dT%H:%M:%S}.000000000Z".encode()).decode()
-
-
-def _read_token(text: str | None) -> tuple[str, datetime] | None:
-    if text is None:
-        return None
-    try:
-        symbol, _, at = base64.b64decode(text, altchars=b"-_", validate=True).decode("ascii").split("|")
-        return symbol, read_instant(at)
-    except (binascii.Error, UnicodeError, ValueError):
-        raise ApiError(400, "invalid page token") from None
-
-
 # -- latest ----------------------------------------------------------------------------------------------------------
 #: returns what is asked for of one symbol, None where there is nothing
 Latest = Callable[[Venue, str], "dict[str, Json] | None"]
@@ -219,15 +148,20 @@ def _quote(venue: Venue, symbol: str) -> dict[str, Json] | None:
         quote = venue.engine.quote(symbol)
     except Refusal:
         return None
+    return quote_row(quote.at + venue.skew, quote.bid, quote.ask)
+
+
+def quote_row(at: datetime, bid: Decimal, ask: Decimal) -> dict[str, Json]:
+    """Return one quote, of a round lot on both sides."""
     return {
-        "ap": number(quote.ask),
-        "as": int(quote.ask_size),
+        "ap": number(ask),
+        "as": int(LOT),
         "ax": VENUE,
-        "bp": number(quote.bid),
-        "bs": int(quote.bid_size),
+        "bp": number(bid),
+        "bs": int(LOT),
         "bx": VENUE,
         "c": ["R"],
-        "t": nanos(quote.at + venue.skew),
+        "t": nanos(at),
         "z": TAPE,
     }
 
@@ -238,11 +172,16 @@ def _trade(venue: Venue, symbol: str) -> dict[str, Json] | None:
     except Refusal:
         return None
     at = trade.at + venue.skew
+    return trade_row(at, trade.price, int(trade.size), micros(at))
+
+
+def trade_row(at: datetime, price: Decimal, size: int, trade_id: int) -> dict[str, Json]:
+    """Return one trade."""
     return {
         "c": ["@"],
-        "i": int(at.timestamp()),
-        "p": number(trade.price),
-        "s": max(int(trade.size), 1),
+        "i": trade_id,
+        "p": number(price),
+        "s": max(size, 1),
         "t": nanos(at),
         "x": VENUE,
         "z": TAPE,
@@ -265,14 +204,14 @@ def _snapshot(venue: Venue, symbol: str) -> dict[str, Json] | None:
 
 def _of_many(venue: Venue, call: Call, latest: Latest) -> dict[str, Json]:
     params = Params(call, bad_parameter)
-    _check_feed(params)
-    found = {symbol: latest(venue, symbol) for symbol in _wanted(params)}
+    check_feed(params)
+    found = {symbol: latest(venue, symbol) for symbol in wanted(params)}
     return {symbol: value for symbol, value in found.items() if value is not None}
 
 
 def _of_one(venue: Venue, call: Call, latest: Latest, what: str) -> tuple[str, Mapping[str, Json]]:
-    _check_feed(Params(call, bad_parameter))
-    symbol = _checked(call.parts["symbol"].upper())
+    check_feed(Params(call, bad_parameter))
+    symbol = checked(call.parts["symbol"].upper())
     found = latest(venue, symbol)
     if found is None:
         raise ApiError(404, f"no {what} found for {symbol}")

@@ -16,6 +16,7 @@ TYPES = ("market", "limit", "stop", "stop_limit")
 TIMES_IN_FORCE = ("day", "gtc")
 CLASSES = ("", "simple", "bracket", "oco", "oto")
 SIDES = ("buy", "sell")
+INTENTS = {"buy": "buy_to_open", "sell": "sell_to_close"}
 
 MALFORMED = 40010001
 
@@ -31,10 +32,12 @@ def read_order(body: object) -> OrderSpec:
     symbol = fields.text("symbol")
     if not symbol:
         raise invalid("symbol is required", MALFORMED)
+    side = _needed(fields, "side", SIDES)
+    _check_intent(fields, side)
     target, stop = fields.nested("take_profit"), fields.nested("stop_loss")
     return OrderSpec(
         symbol=symbol.upper() if len(symbol) < 20 else symbol,
-        side=_needed(fields, "side", SIDES),
+        side=side,
         type=_needed(fields, "type", TYPES),
         qty=_quantity(fields, "qty"),
         notional=_quantity(fields, "notional"),
@@ -158,6 +161,12 @@ def _refuse_unserved(fields: Fields) -> None:
     for name in ("trail_price", "trail_percent", "legs", "advanced_instructions"):
         if fields.raw(name) is not None:
             raise invalid(f"{name} is not supported by this exchange")
-    intent = fields.text("position_intent")
-    if intent not in (None, "", "buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close"):
+
+
+def _check_intent(fields: Fields, side: str) -> None:
+    """Refuse an intent that is not what the order does here, where every buy opens and every sell closes."""
+    intent, inferred = (fields.text("position_intent") or "").lower(), INTENTS[side]
+    if intent not in ("", *INTENTS.values(), "buy_to_close", "sell_to_open"):
         raise invalid(f"invalid position_intent: {intent[:50]!r}", MALFORMED)
+    if intent not in ("", inferred):
+        raise invalid(f"position intent mismatch, inferred: {inferred}, specified: {intent}")

@@ -54,11 +54,12 @@ def history(venue: Venue, call: Call) -> Reply:
     windows = list(_windows(venue, start, end, STEPS[timeframe]))
     if len(windows) > MOST_POINTS:
         raise unusable("timeframe", f"{len(windows)} points are too many: at most {MOST_POINTS}")
-    equity, present = _equity(venue, [window.end for window in windows]), venue.engine.account().equity
+    present = venue.engine.account().equity
+    moments = [*(window.label for window in windows[:1]), *(window.end for window in windows)]
+    base, *equity = _equity(venue, moments) or [present]
     if windows and windows[-1].end >= venue.now:
         # the price now may be younger than the last complete bar
         equity[-1] = present
-    base = equity[0] if equity else present
     return Reply(200, _shown(windows, equity, base, timeframe))
 
 

@@ -1,23 +1,19 @@
-"""The rest of the trading API: account, positions, assets, clock, calendar, the account book."""
+"""The rest of the trading API: account, positions, assets, the account book."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 
-from ztrade.domain.schedule import Session
 from ztrade.exchange.core.records import ZERO, ActivityRecord, Closing, PositionView
 from ztrade.exchange.core.refusal import Refusal
 from ztrade.exchange.server import wire
 from ztrade.exchange.server.http import ApiError, Call, Json, Reply, Route, invalid, missing, unusable
 from ztrade.exchange.server.params import Params
-from ztrade.exchange.server.stamps import midnight, new_york_day, read_day
+from ztrade.exchange.server.stamps import midnight, new_york_day
 from ztrade.exchange.server.venue import CONFIGURATION, Venue
 from ztrade.exchange.server.wire import Wire
 
-#: the days that Alpaca's calendar speaks of, as far as the packaged calendar knows them
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2040, 12, 31)
 #: Alpaca's activity types that stand for several
 GROUPS = {"TRANS": ("CSD", "CSW")}
 PERCENT = Decimal(100)
@@ -128,7 +124,7 @@ def _closing(venue: Venue, closing: Closing) -> dict[str, Json]:
     return shown if closing.order is None else {"order_id": closing.order.id, **shown}
 
 
-# -- assets, clock, calendar -----------------------------------------------------------------------------------------
+# -- assets ----------------------------------------------------------------------------------------------------------
 def assets(venue: Venue, call: Call) -> Reply:
     params = Params(call, unusable)
     status = params.choice("status", ("active", "inactive", "all"), "active")
@@ -146,43 +142,6 @@ def asset(venue: Venue, call: Call) -> Reply:
         return Reply(200, wire.asset(venue.engine.asset(_spelled(wanted))))
     except Refusal:
         raise missing(f"asset not found for {wanted[:100]}") from None
-
-
-def clock(venue: Venue, _call: Call) -> Reply:
-    return Reply(200, Wire(venue.skew).clock(venue.clock_view()))
-
-
-def calendar(venue: Venue, call: Call) -> Reply:
-    params = Params(call, unusable)
-    first, last = _day(params, "start") or FIRST_DAY, _day(params, "end") or LAST_DAY
-    if params.choice("date_type", ("trading", "settlement"), "trading") == "settlement":
-        raise params.refuse("date_type", "this exchange serves trading days only")
-    if first > last:
-        raise unusable("start", "it must not be after end")
-    return Reply(200, _days(venue, max(first, FIRST_DAY), min(last, LAST_DAY)))
-
-
-def _day(params: Params, name: str) -> date | None:
-    """Read a day; clients send a moment for it too (``2022-08-22T00:00:00Z``)."""
-    text = params.text(name)
-    try:
-        return read_day(text[:10]) if text is not None else None
-    except ValueError:
-        raise params.refuse(name, f"{text!r} is not a day like 2022-08-22") from None
-
-
-def _days(venue: Venue, first: date, last: date) -> Sequence[Json]:
-    if first > last:
-        return []
-    changed = {session.day: session for session in venue.engine.sessions()}
-    beyond = min(last + timedelta(days=10), LAST_DAY)
-    sessions: list[Session] = [changed.get(one.day, one) for one in venue.plan.calendar.sessions(first, beyond)]
-    settled = [*(one.day for one in sessions[1:]), beyond]
-    return [
-        wire.calendar_day(session, settlement)
-        for session, settlement in zip(sessions, settled, strict=True)
-        if session.day <= last
-    ]
 
 
 # -- the account book ------------------------------------------------------------------------------------------------
@@ -220,15 +179,17 @@ def _page(venue: Venue, params: Params, rows: list[ActivityRecord]) -> Reply:
         rows.reverse()
     token = params.text("page_token")
     if token is not None:
-        rows = _later(rows, token, params)
+        rows = _after(venue, rows, token, params)
     return Reply(200, [Wire(venue.skew).activity(row) for row in rows[:size]])
 
 
-def _later(rows: list[ActivityRecord], token: str, params: Params) -> list[ActivityRecord]:
-    for number, row in enumerate(rows):
-        if row.id == token:
-            return rows[number + 1 :]
-    raise params.refuse("page_token", "it is not the id of an activity in this selection")
+def _after(venue: Venue, rows: list[ActivityRecord], token: str, params: Params) -> list[ActivityRecord]:
+    """Return the rows that come after the entry ``token``, which may be one that this selection leaves out."""
+    place = {entry.id: number for number, entry in enumerate(venue.engine.activities())}
+    if token not in place:
+        raise params.refuse("page_token", "it is not the id of an activity")
+    descending = params.choice("direction", ("asc", "desc"), "desc") == "desc"
+    return [row for row in rows if (place[row.id] < place[token]) is descending and row.id != token]
 
 
 ROUTES: tuple[Route[Venue], ...] = (
@@ -243,6 +204,4 @@ ROUTES: tuple[Route[Venue], ...] = (
     Route("DELETE", "/v2/positions/{symbol_or_id}", close_position),
     Route("GET", "/v2/assets", assets),
     Route("GET", "/v2/assets/{symbol_or_id}", asset),
-    Route("GET", "/v2/clock", clock),
-    Route("GET", "/v2/calendar", calendar),
 )

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ztrade.domain.schedule import Session
 from ztrade.exchange.core.records import (
     AccountView,
     ActivityRecord,
     Asset,
-    ClockView,
     OrderRecord,
     PositionView,
     asset_id,
     money_text,
 )
 from ztrade.exchange.server.http import Json
-from ztrade.exchange.server.stamps import NEW_YORK, eastern, eastern_nanos, nanos, new_york_day
+from ztrade.exchange.server.orderbody import INTENTS
+from ztrade.exchange.server.stamps import nanos, new_york_day
 
 CENT = Decimal("0.01")
 RATIO = Decimal("0.00001")
@@ -60,7 +59,7 @@ class Wire:
             "order_type": order.type,
             "type": order.type,
             "side": order.side,
-            "position_intent": "buy_to_open" if order.side == "buy" else "sell_to_close",
+            "position_intent": INTENTS[order.side],
             "time_in_force": order.time_in_force,
             "limit_price": _text(order.limit_price),
             "stop_price": _text(order.stop_price),
@@ -73,14 +72,6 @@ class Wire:
             "subtag": None,
             "source": None,
             "expires_at": self.stamp(order.expires_at),
-        }
-
-    def clock(self, clock: ClockView) -> dict[str, Json]:
-        return {
-            "timestamp": eastern_nanos(clock.now + self._skew),
-            "is_open": clock.is_open,
-            "next_open": None if clock.next_open is None else eastern(clock.next_open),
-            "next_close": None if clock.next_close is None else eastern(clock.next_close),
         }
 
     def activity(self, entry: ActivityRecord) -> dict[str, Json]:
@@ -221,18 +212,3 @@ def asset(view: Asset) -> dict[str, Json]:
         "fractionable": view.fractionable,
         "attributes": [],
     }
-
-
-def calendar_day(session: Session, settlement: date) -> dict[str, Json]:
-    return {
-        "date": session.day.isoformat(),
-        "open": _wall(session.open, "%H:%M"),
-        "close": _wall(session.close, "%H:%M"),
-        "session_open": _wall(session.pre_open, "%H%M"),
-        "session_close": _wall(session.post_close, "%H%M"),
-        "settlement_date": settlement.isoformat(),
-    }
-
-
-def _wall(at: datetime, form: str) -> str:
-    return at.astimezone(NEW_YORK).strftime(form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -76,6 +77,20 @@ def test_the_control_queue_is_served_first(one: Stage) -> None:
     answered.get(timeout=10)
     assert one.ran() == [("spy", "13:35")]
     wait_for(lambda: len(one.ran()) == 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_to_the_whole_group_finishes_the_cycle(one: Stage, number: signal.Signals) -> None:
+    """What a supervisor with stopasgroup, or a closed terminal, sends: the child that runs the cycle gets it too."""
+    one.clock.write(minutes(5), minutes(60), None)
+    worker = one.worker()
+    one.seconds("spy", 2.0)
+    CeleryBell(one.app, one.config).ring(job(5), 60)
+    wait_for(lambda: one.ran() == [("spy", "13:35")])
+    os.killpg(worker.pid, number)
+    wait_for(lambda: one.reasons()["spy", "13:35"].startswith("held"), 15, "the outcome")
+    if number is signal.SIGTERM:  # Celery's main process takes a SIGHUP as the wish to start anew
+        assert worker.wait(15) == 0
 
 
 def test_stop_in_mid_cycle_finishes_the_cycle(one: Stage) -> None:

@@ -22,6 +22,7 @@ from ztrade.service.context import Build, Context, build_runtime
 from ztrade.service.planner import is_slot
 from ztrade.service.routing import parse_slot, route
 from ztrade.service.settings import settings
+from ztrade.service.unbroken import unbroken
 
 
 class Loader(AppLoader):
@@ -95,12 +96,14 @@ def _define(app: Celery) -> Tasks:
         self: Task, agent_id: str, dry_run: bool = True, manual: bool = True, slot: str | None = None
     ) -> dict[str, Any]:
         """Run the cycle of one slot, or without a slot an extra one now; arguments only tighten the agent's file."""
-        return run_trading_cycle(context_of(app), agent_id, dry_run, manual, slot, _owner(self))
+        with unbroken():
+            return run_trading_cycle(context_of(app), agent_id, dry_run, manual, slot, _owner(self))
 
     @app.task(name=names.SETTLE, bind=True, shared=False)
     def settle(self: Task, agent_id: str, session_close: str, dry_run: bool = True) -> dict[str, Any]:
         """Take over the account book after a session's close."""
-        return run_settle(context_of(app), agent_id, session_close, dry_run, _owner(self))
+        with unbroken():
+            return run_settle(context_of(app), agent_id, session_close, dry_run, _owner(self))
 
     @app.task(name=names.TEST_TASK, bind=True, shared=False)
     def test_task(self: Task) -> dict[str, Any]:

@@ -137,18 +137,18 @@ def _recorded(
     if news is not None:
         tape = replace(tape, stories=load_news(news))
     series = [tape.bars(symbol) for symbol in tape.symbols()]
-    first = days[0] or market_day(min(one.start_at(0) for one in series))
-    last = days[1] or market_day(max(one.start_at(len(one) - 1) for one in series))
-    _check_order(first, last, days)
     begin = market_day(min(one.start_at(0) for one in series))
+    end = market_day(max(one.start_at(len(one) - 1) for one in series))
+    first, last = days[0] or begin, days[1] or end
+    if first > end:
+        raise ConfigError("--from", f"{first} lies after the last bar, of {end}", fix="name an earlier day")
     if last < begin:
         raise ConfigError("--to", f"{last} lies before the first bar, of {begin}", fix="name a later day")
+    _check_order(first, last)
     return tape, (first, last)
 
 
-def _check_order(first: date, last: date, asked: tuple[date | None, date | None] = (None, None)) -> None:
-    if last < first and asked[1] is None:
-        raise ConfigError("--from", f"{first} lies after the last bar, of {last}", fix="name an earlier day")
+def _check_order(first: date, last: date) -> None:
     if last < first:
         raise ConfigError("--to", f"{last} lies before the first day {first}", fix="name a later day")
 

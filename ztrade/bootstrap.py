@@ -19,7 +19,7 @@ from ztrade.adapters.process import end, is_gone, owner_name
 from ztrade.config import EMBEDDED, Config, hard_time_limit
 from ztrade.domain.agent import Agent
 from ztrade.domain.ledger import CycleRecord, Proposal, ProposalState
-from ztrade.domain.schedule import Schedule
+from ztrade.domain.schedule import Schedule, slots_of
 from ztrade.errors import AccessDenied, ConfigError
 
 if TYPE_CHECKING:
@@ -304,9 +304,12 @@ def run_backtest(
     if not sessions:
         raise ConfigError(f"{first} to {last}", "the exchange does not trade on any of these days")
     covered = calendar.sessions(first - _HISTORY, last + timedelta(days=7))
-    exchange = InProcess(Engine(tape, covered, now=sessions[0].open, cash=cash, settings=Settings()))
-    journal = MemoryJournal()
     chosen = [replace(config.agent(name), dry_run=True, manual=False) for name in agents or sorted(config.agents)]
+    # the pre-market's first slot is due before the open
+    early = [slot for agent in chosen for slot in slots_of(sessions[0], agent.every, agent.sessions)[:1]]
+    now = min([sessions[0].open, *early])
+    exchange = InProcess(Engine(tape, covered, now=now, cash=cash, settings=Settings()))
+    journal = MemoryJournal()
     desks = [_backtest_desk(config, agent, exchange, journal, calendar) for agent in chosen]
     records = list(backtest(desks, sessions, exchange.advance))
     return Backtest(records, journal, exchange, chosen)

@@ -25,21 +25,17 @@ def backtest(
     for session in sessions:
         for due, slot, desk in agenda(desks, session):
             advance(due)
-            record = run_cycle(desk, slot=slot)
-            if record is not None:
-                yield record
-        advance(session.close + SETTLE_DELAY)
-        for desk in desks:
-            record = settle(desk, session.close)
+            record = settle(desk, session.close) if slot is None else run_cycle(desk, slot=slot)
             if record is not None:
                 yield record
 
 
-def agenda(desks: Sequence[Desk], session: Session) -> Sequence[tuple[datetime, datetime, Desk]]:
-    """Return (due, slot, desk) of one session: by time, agents that are due together by name."""
-    due = [
+def agenda(desks: Sequence[Desk], session: Session) -> Sequence[tuple[datetime, datetime | None, Desk]]:
+    """Return (due, slot, desk) of one session: by time, agents that are due together by name; no slot: settle."""
+    due: list[tuple[datetime, datetime | None, Desk]] = [
         (slot + desk.agent.delay, slot, desk)
         for desk in desks
         for slot in slots_of(session, desk.agent.every, desk.agent.sessions)
     ]
+    due += [(session.close + SETTLE_DELAY, None, desk) for desk in desks]
     return sorted(due, key=lambda entry: (entry[0], entry[2].agent.name))

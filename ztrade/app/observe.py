@@ -16,6 +16,7 @@ from ztrade.domain.ledger import AccountState, AgentState, Intent
 from ztrade.domain.schedule import Session
 from ztrade.domain.sentiment import combine
 from ztrade.domain.types import Account, Bars, ExchangeClock, Order, Position, Quote
+from ztrade.errors import NotFound, TemporaryError
 
 _SESSION = timedelta(hours=6, minutes=30)
 _SENTIMENT = "sentiment "
@@ -54,6 +55,7 @@ def observe(desk: Desk, session: Session, now: datetime) -> Seen:
         since = desk.journal.account_state(desk.account, session.open).last_activity_at
         calls |= books.reads(desk, intents, since)
     answers = desk.gather(calls | _source_calls(desk, now))
+    _check_prices(desk, answers)
     needed = books.required({name: found for name, found in answers.items() if not name.startswith(_SENTIMENT)})
     books.take_over(desk, intents, needed)
     down = _down(desk, answers)
@@ -69,6 +71,12 @@ def observe(desk: Desk, session: Session, now: datetime) -> Seen:
         sentiment=_sentiment(desk, answers, down),
         down=down,
     )
+
+
+def _check_prices(desk: Desk, answers: Mapping[str, object | BaseException]) -> None:
+    """Raise TemporaryError where the symbol has no price (yet): no order was refused, there is nothing to see."""
+    if any(isinstance(answers[name], NotFound) for name in ("quote", "bars")):
+        raise TemporaryError(f"there is no price of {desk.agent.symbol}")
 
 
 def sessions_behind(desk: Desk, session: Session) -> Sequence[Session]:

@@ -15,7 +15,7 @@ import click
 from ztrade.app.report import text
 from ztrade.cli.books import JournalBooks, journal_record
 from ztrade.cli.context import App, pass_app
-from ztrade.cli.demo.plan import DEFAULT_DAY, DEFAULT_SEED, choose_agents
+from ztrade.cli.demo.plan import DEFAULT_DAY, DEFAULT_SEED, choose_agents, with_prices
 from ztrade.cli.exchange import made_up
 from ztrade.cli.options import NEW_YORK, PATH, Day
 from ztrade.cli.output import Record, columns_of, to_json, warn
@@ -85,7 +85,8 @@ def backtest(
     calendar = app.calendar()
     tape, days = _tape(bars, news, synthetic, (first, last), wanted, calendar)
     # a backtest never trades anywhere, so an agent's own account does not matter
-    chosen = choose_agents({name: replace(agent, dry_run=True) for name, agent in wanted.items()}, tape)
+    candidates = choose_agents({name: replace(agent, dry_run=True) for name, agent in wanted.items()}, tape)
+    chosen = with_prices(candidates, tape, days[1])
     _say_left_out(sorted(set(wanted) - set(chosen)), required=bool(names))
     done = run_backtest(source, tape, *days, agents=list(chosen))
     results = [_result(done, agent) for agent in done.agents]
@@ -98,8 +99,9 @@ def _say_left_out(names: Sequence[str], *, required: bool) -> None:
     if not names:
         return
     if required:
-        raise ConfigError(f"--agent {names[0]}", "the bars lack its symbol", fix="leave it out, or give other bars")
-    click.echo(f"left out, because the bars lack their symbols: {', '.join(names)}", err=True)
+        what = "the bars lack its symbol, or begin later"
+        raise ConfigError(f"--agent {names[0]}", what, fix="leave it out, or give other bars")
+    click.echo(f"left out, because the bars lack their symbols, or begin later: {', '.join(names)}", err=True)
 
 
 def _tape(
@@ -135,15 +137,18 @@ def _recorded(
     if news is not None:
         tape = replace(tape, stories=load_news(news))
     series = [tape.bars(symbol) for symbol in tape.symbols()]
-    first = days[0] or market_day(min(one.start_at(0) for one in series))
-    last = days[1] or market_day(max(one.start_at(len(one) - 1) for one in series))
-    _check_order(first, last, days)
+    begin = market_day(min(one.start_at(0) for one in series))
+    end = market_day(max(one.start_at(len(one) - 1) for one in series))
+    first, last = days[0] or begin, days[1] or end
+    if first > end:
+        raise ConfigError("--from", f"{first} lies after the last bar, of {end}", fix="name an earlier day")
+    if last < begin:
+        raise ConfigError("--to", f"{last} lies before the first bar, of {begin}", fix="name a later day")
+    _check_order(first, last)
     return tape, (first, last)
 
 
-def _check_order(first: date, last: date, asked: tuple[date | None, date | None] = (None, None)) -> None:
-    if last < first and asked[1] is None:
-        raise ConfigError("--from", f"{first} lies after the last bar, of {last}", fix="name an earlier day")
+def _check_order(first: date, last: date) -> None:
     if last < first:
         raise ConfigError("--to", f"{last} lies before the first day {first}", fix="name a later day")
 

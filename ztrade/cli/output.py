@@ -17,7 +17,7 @@ Record = Mapping[str, object]
 def plain(value: object) -> object:
     """Turn a value into what JSON knows: decimals as exact text, instants in UTC with ``Z``."""
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        return _exact(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
@@ -25,6 +25,12 @@ def plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def _exact(value: Decimal) -> str:
+    """Return every digit and no zeros after the last: equal numbers are equal texts, wherever they come from."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def to_json(value: object) -> str:

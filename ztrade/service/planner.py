@@ -75,7 +75,9 @@ def session_jobs(agent: Agent, session: Session, following: Session) -> Iterator
     for kind in agent.sessions:
         end = session.bounds(kind)[1]
         for slot in slots_of(session, agent.every, (kind,)):
-            yield Job(agent.name, CycleKind.SLOT, slot, slot + agent.delay, min(slot + agent.every, end))
+            due, until = slot + agent.delay, slot + agent.every
+            # a delay may reach over the end: then the cycle runs, finds that, and says so; it was not missed
+            yield Job(agent.name, CycleKind.SLOT, slot, due, min(until, end) if due < end else until)
     settle = session.close + SETTLE_DELAY
     yield Job(agent.name, CycleKind.SETTLE, session.close, settle, following.close + SETTLE_DELAY)
 

@@ -305,6 +305,13 @@ def test_a_correction_is_counted() -> None:
     assert len(counted.counts) == 1
 
 
+@pytest.mark.parametrize(("sent", "shown"), [(184.1, "184.10"), (0.44, "0.4400"), (0.4312, "0.4312"), (1, "1.00")])
+def test_a_quote_has_the_zeros_of_its_tick(sent: float, shown: str) -> None:
+    """JSON's numbers lose them; a backtest's reasons have them, and a demo's must be the same."""
+    quote = parsing.quote("SPY", {"bp": sent, "ap": sent, "t": "2022-08-22T14:00:00Z"}, Drift())
+    assert (str(quote.bid), str(quote.ask)) == (shown, shown)
+
+
 def test_a_quote_with_one_side_keeps_its_zero() -> None:
     """Without an offer the ask is zero, as the exchange says it: what that means is for the risk rules."""
     quote = parsing.quote("SPY", {"bp": 400.55, "ap": 0, "bs": 2, "as": 0, "t": "2022-08-22T14:00:00.1Z"}, Drift())

@@ -27,6 +27,7 @@ from ztrade.errors import (
     ExchangeUnavailable,
     InsufficientBuyingPower,
     JournalUnavailable,
+    NotFound,
     OutcomeUnknown,
     RateLimited,
 )
@@ -47,6 +48,14 @@ def failing(error: Exception) -> Callable[[], NoReturn]:
 
 def unknown(bench: Bench, minutes: float) -> Callable[[], NoReturn]:
     return failing(OutcomeUnknown(entry_id("spy", OPEN + minutes * MINUTE), "timed out"))
+
+
+def test_a_symbol_without_a_price_fails_the_slot_and_refuses_nothing(bench: Bench) -> None:
+    """Before its first bar, or where the feed does not know it: no order was sent, so none was refused."""
+    bench.exchange.before["quote"] = failing(NotFound("no price for symbol SPY", status=404))
+    record = bench.cycle(30, BUY)
+    assert record.outcome is Outcome.FAILED
+    assert record.reason == "failed: there is no price of SPY; the next slot tries again"
 
 
 # -- the plain course ------------------------------------------------------------------------------------------------

@@ -148,3 +148,11 @@ def test_a_bad_table_is_refused_with_its_place(tmp_path: Path, header: str, row:
     good = ROW if len(header.split(",")) == 7 else row
     with pytest.raises(DataError, match=says):
         load_news(table(tmp_path, good, row, header=header), warn=print)
+
+
+def test_a_story_of_a_hundred_kilobytes_is_read(tmp_path: Path) -> None:
+    """Some exports carry whole articles; what is kept of them is short."""
+    path = tmp_path / "AAPL_news.csv"
+    path.write_text("title,date,abstract\nApple,2024-03-06T10:00:00Z," + "good " * 20_000 + "\n")
+    (item,) = load_news(path)
+    assert (item.headline, len(item.summary)) == ("Apple", 2000)

@@ -120,6 +120,16 @@ def test_a_file_that_is_no_table_is_refused_in_one_sentence(
     assert name in str(caught.value) or "SPY" in str(caught.value)
 
 
+def test_a_stock_that_hardly_trades_has_the_length_of_the_others(tmp_path: Path) -> None:
+    """One bar a day, or one every half hour or so, shows no length of its own."""
+    write(tmp_path, "SPY.csv", OURS, ours(starts()))
+    write(tmp_path, "ILL.csv", OURS, ours([at for n, at in enumerate(starts()) if n % 13 in {0, 2, 7}], "ILL"))
+    write(tmp_path, "ONE.csv", OURS, ours([starts(day)[30] for day in (date(2022, 8, 22), date(2022, 8, 23))], "ONE"))
+    write(tmp_path, "TWO.csv", OURS, ours(starts(count=1), "TWO"))
+    tape = load_directory(tmp_path)
+    assert {tape.bars(symbol).span for symbol in tape.symbols()} == {timedelta(minutes=5)}
+
+
 def test_a_missing_or_empty_directory_is_said(tmp_path: Path) -> None:
     """No bars is an error, never an empty market."""
     with pytest.raises(DataError, match="does not exist"):

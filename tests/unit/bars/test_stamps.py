@@ -74,6 +74,39 @@ def test_what_is_no_time_of_day_is_unreadable(text: str) -> None:
     assert read_stamp(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("20240306 09:30:00 US/Eastern", "14:30"),
+        ("2024-03-06 09:30:00 America/New_York", "14:30"),
+        ("2024-03-06T09:30:00-05:00[America/New_York]", "14:30"),
+        ("2024-03-06 06:30 America/Los_Angeles", "14:30"),
+        ("2024-03-06 09:30:00 EST", "14:30"),
+        ("2024-03-06 10:30:00 EDT", "14:30"),
+        ("03/06/2024 09:30 AM ET", "14:30"),
+    ],
+)
+def test_a_zone_in_words_names_the_instant(text: str, utc: str) -> None:
+    """Interactive Brokers, Java and US exports write the zone beside the time; no --tz is needed."""
+    found = read_stamp(text)
+    assert found is not None
+    assert f"{found.astimezone(UTC):%Y-%m-%d %H:%M}" == f"2024-03-06 {utc}"
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-11-03 01:30:00 America/New_York", "2024-03-06 09:30:00 Mars/Olympus", "2024-03-06 09:30:00 IST"]
+)
+def test_a_zone_in_words_that_leaves_a_doubt_is_no_instant(text: str) -> None:
+    """Half past one happens twice on that day; nobody knows the other two zones."""
+    assert read_stamp(text) is None
+
+
+def test_written_zeros_of_an_epoch_are_digits() -> None:
+    """1.709735400E+12 was not rounded, 1.64E+12 was."""
+    assert read_stamp("1.709735400E+12") == datetime(2024, 3, 6, 14, 30, tzinfo=UTC)
+    assert read_stamp("1.64E+12") is None
+
+
 def test_an_epoch_in_full_scientific_writing_is_exact() -> None:
     """Eight digits and more name the minute; fewer are what a spreadsheet left."""
     assert read_stamp("1.6438122E+12") == datetime(2022, 2, 2, 14, 30, tzinfo=UTC)

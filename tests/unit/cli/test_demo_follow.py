@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from ztrade.cli.demo.follow import Followed, Follower
 from ztrade.cli.demo.plan import Plan, Prices, make_plan
 from ztrade.cli.demo.progress import Look, Progress
 from ztrade.cli.demo.view import LiveView, PlainView, screen
+from ztrade.domain.agent import SessionKind
 from ztrade.domain.ledger import Outcome
 from ztrade.errors import ExchangeUnavailable
 from ztrade.service.stack import ProgramStatus
@@ -125,6 +127,20 @@ def test_a_running_clock_between_slots_is_no_stall() -> None:
     )  # fmt: skip
     follower.follow(PlainView(lambda _line: None))
     assert looks > 100
+
+
+def test_a_night_is_not_skipped_before_late_trading_had_its_slots() -> None:
+    """Settled at 16:01, but slots until 19:30 and from 04:30 on: all of them get their outcome before the morning."""
+    agent = replace(AGENT, every=timedelta(minutes=30), sessions=tuple(SessionKind))
+    plan = make_plan({"spy": agent}, Prices("Made up", ("--synthetic", "7")), (MONDAY, TUESDAY), "max", CALENDAR)
+    progress = Progress(plan, Run(plan).bench.journal)
+    monday = plan.sessions[0]
+    assert not progress.over(monday)
+    progress._open = [entry for entry in progress._open if not plan.start <= entry[0] <= monday.close]
+    assert not progress.over(monday)
+    progress._open = [entry for entry in progress._open if entry[0] > plan.end_of(monday)]
+    assert progress.over(monday)
+    assert plan.begin_of(plan.sessions[1]) == datetime(2022, 8, 23, 8, 29, tzinfo=UTC)
 
 
 def test_a_program_that_was_given_up_ends_the_run() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.unit.app.desks import AGENT, CALENDAR
 from ztrade.cli.demo.plan import DEFAULT_DAY, Prices, make_plan, read_prices
-from ztrade.domain.agent import Agent
+from ztrade.domain.agent import Agent, SessionKind
+from ztrade.domain.types import bars_from_rows, rows_of
 from ztrade.errors import ConfigError
 from ztrade.testing.tapes import wave_tape
 
@@ -62,6 +63,39 @@ def test_the_exchange_is_told_the_same_days_and_symbols() -> None:
         "--start", "2022-08-22T13:29:00Z", "--until", "2022-08-26T20:02:00Z",
     ]  # fmt: skip
     assert plan.start == datetime(2022, 8, 22, 13, 29, tzinfo=UTC)
+
+
+def test_a_demo_is_as_long_as_its_extended_sessions() -> None:
+    """It begins before the pre-market's first slot, and ends when the last slot of late trading was due."""
+    agent = replace(AGENT, every=timedelta(minutes=30), delay=timedelta(minutes=4), sessions=tuple(SessionKind))
+    plan = make_plan({"spy": agent}, RECORDED, MONDAY, "max", CALENDAR)
+    assert plan.start == datetime(2022, 8, 22, 8, 29, tzinfo=UTC)
+    assert plan.until == datetime(2022, 8, 22, 23, 36, tzinfo=UTC)
+    assert {"2022-08-22T08:29:00Z", "2022-08-22T23:36:00Z"} <= set(plan.exchange_arguments)
+
+
+def test_an_agent_whose_bars_begin_later_is_left_out() -> None:
+    """It would find no price in any slot; one whose bars begin on the last day takes part."""
+    aapl = wave_tape(CALENDAR, ("AAPL",)).bars("AAPL")
+    spy = wave_tape(CALENDAR, ("SPY",), first=date(2022, 8, 24)).bars("SPY")
+    late = replace(wave_tape(CALENDAR), by_symbol={"AAPL": aapl, "SPY": spy})
+    prices = replace(RECORDED, tape=late)
+    assert make_plan(AGENTS, prices, MONDAY, "max", CALENDAR).left_out == ["gme", "spy"]
+    last = (date(2022, 8, 22), date(2022, 8, 24))
+    assert make_plan(AGENTS, prices, last, "max", CALENDAR).left_out == ["gme"]
+
+
+def test_a_day_without_bars_between_others_is_run() -> None:
+    """Recorded sets lack days: the agents hold through them. The first and the last day need bars."""
+    whole = wave_tape(CALENDAR, ("SPY",)).bars("SPY")
+    rows = [row for row in rows_of(whole) if row[0].date() != date(2022, 8, 23)]
+    tape = replace(wave_tape(CALENDAR, ("SPY",)), by_symbol={"SPY": bars_from_rows("SPY", whole.span, rows)})
+    plan = make_plan(
+        {"spy": AGENT}, replace(RECORDED, tape=tape), (date(2022, 8, 22), date(2022, 8, 24)), "max", CALENDAR
+    )
+    assert [session.day.day for session in plan.sessions] == [22, 23, 24]
+    with pytest.raises(ConfigError, match="2022-08-23: there are no bars"):
+        make_plan({"spy": AGENT}, replace(RECORDED, tape=tape), (date(2022, 8, 22), date(2022, 8, 23)), "max", CALENDAR)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,16 @@ def test_windows_do_not_overlap_and_end_with_the_session() -> None:
     assert day[-1].until == datetime(2022, 8, 22, 20, tzinfo=UTC)
 
 
+def test_a_delay_over_the_close_leaves_the_last_slot_a_window() -> None:
+    """7m with a delay of 6m: the last slot, 15:55, is due at 16:01; its cycle says that the market is closed."""
+    session, following = CALENDAR.session(date(2022, 8, 22)), CALENDAR.session(date(2022, 8, 23))
+    assert session is not None
+    assert following is not None
+    day = [job for job in session_jobs(agent("spy", "7m", delay=360), session, following) if job.kind is CycleKind.SLOT]
+    assert day[-1].due > session.close
+    assert all(job.due < job.until for job in day)
+
+
 def test_closed_days_have_no_jobs() -> None:
     """From Friday's close to Monday's open only Friday's settlement is there."""
     friday = datetime(2022, 8, 26, 20, tzinfo=UTC)

@@ -25,6 +25,7 @@ from ztrade.domain.types import (
 ZERO = Decimal(0)
 #: added to a price: market data writes 184.1, and a reason that a person reads should not depend on who wrote it
 _CENTS = Decimal("0.00")
+_TENTH_MILLS = Decimal("0.0000")
 _NEW_YORK = ZoneInfo("America/New_York")
 #: activities that move shares and need not name an amount of money
 _SHARES_ONLY = frozenset({"SPLIT", "SPIN", "JNLS", "ACATS", "REORG", "MA", "NC", "SSP", "SSO"})
@@ -185,9 +186,14 @@ def quote(symbol: str, raw: object, drift: Drift) -> Quote:
     row = Row("quote", raw, drift)
     return Quote(
         symbol=symbol,
-        bid=row.number("bp", least=ZERO) + _CENTS,
-        ask=row.number("ap", least=ZERO) + _CENTS,
+        bid=_on_tick(row.number("bp", least=ZERO)),
+        ask=_on_tick(row.number("ap", least=ZERO)),
         at=row.instant("t"),
         bid_size=row.number_or_none("bs") or ZERO,
         ask_size=row.number_or_none("as") or ZERO,
     )
+
+
+def _on_tick(price: Decimal) -> Decimal:
+    """Return the price with the zeros of its tick, which JSON's numbers lose: reasons name 148.40, and 0.4400."""
+    return price + (_CENTS if price >= 1 or not price else _TENTH_MILLS)

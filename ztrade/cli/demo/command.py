@@ -168,7 +168,7 @@ def _stop(stack: Stack) -> None:
 def _greet(plan: Plan, config: Config, started: Started) -> None:
     click.echo(f"{plan.prices.words}; {closing.title(plan.sessions).removeprefix('ztrade demo, ')}; speed {plan.speed}")
     if plan.left_out:
-        click.echo(f"left out, because the bars lack their symbols: {', '.join(plan.left_out)}")
+        click.echo(f"left out, because the bars lack their symbols, or begin later: {', '.join(plan.left_out)}")
     if started.flower_url:
         password = f", password {started.flower_password}" if started.flower_password else ""
         click.echo(f"Flower: {started.flower_url} (user ztrade{password})")

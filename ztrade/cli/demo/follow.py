@@ -118,6 +118,6 @@ class Follower:
         if look.now is None:
             return
         for before, after in zip(self.plan.sessions, self.plan.sessions[1:], strict=False):
-            morning = after.open - timedelta(minutes=1)
-            if before.close < look.now < morning and self.progress.settled(before):
+            morning = self.plan.begin_of(after)
+            if before.close < look.now < morning and self.progress.over(before):
                 self.advance(morning)

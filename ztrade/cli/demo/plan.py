@@ -45,24 +45,38 @@ class Plan:
 
     @property
     def start(self) -> datetime:
-        return self.sessions[0].open - LEAD_IN
+        return self.begin_of(self.sessions[0])
+
+    @property
+    def until(self) -> datetime:
+        return self.end_of(self.sessions[-1])
+
+    def begin_of(self, session: Session) -> datetime:
+        """Return when a day begins: before the open, or before the first slot of the pre-market where one is due."""
+        return min([session.open, *(slot for slot, _ in self._slots_of(session))]) - LEAD_IN
+
+    def end_of(self, session: Session) -> datetime:
+        """Return when everything of a day has been due: after the close, or after the last slot of late trading."""
+        due = [slot + self.agents[name].delay for slot, name in self._slots_of(session)]
+        return max([session.close, *due]) + LEAD_OUT
 
     @property
     def exchange_arguments(self) -> list[str]:
         """Return the arguments after ``ztrade exchange``."""
         symbols = ",".join(sorted(agent.symbol for agent in self.agents.values()))
-        until = self.sessions[-1].close + LEAD_OUT
-        times = ("--speed", self.speed, "--start", _stamp(self.start), "--until", _stamp(until))
+        times = ("--speed", self.speed, "--start", _stamp(self.start), "--until", _stamp(self.until))
         return [*self.prices.arguments, "--symbols", symbols, *times]
 
     def slots(self) -> list[tuple[datetime, str]]:
         """Return every (slot, agent) that must get an outcome, in order."""
-        return sorted(
+        return sorted(entry for session in self.sessions for entry in self._slots_of(session))
+
+    def _slots_of(self, session: Session) -> list[tuple[datetime, str]]:
+        return [
             (slot, agent.name)
-            for session in self.sessions
             for agent in self.agents.values()
             for slot in slots_of(session, agent.every, agent.sessions)
-        )
+        ]
 
 
 def _stamp(at: datetime) -> str:
@@ -77,9 +91,11 @@ def make_plan(
     Raises:
         ConfigError: no agent is left, one would trade a real account, a day is none of trading or has no bars.
     """
-    chosen = choose_agents(agents, prices.tape)
+    candidates = choose_agents(agents, prices.tape)
+    sessions = choose_sessions(days, candidates, prices.tape, calendar)
+    chosen = with_prices(candidates, prices.tape, sessions[-1].day)
     left_out = sorted(set(agents) - set(chosen))
-    return Plan(prices, choose_sessions(days, chosen, prices.tape, calendar), chosen, left_out, speed)
+    return Plan(prices, sessions, chosen, left_out, speed)
 
 
 def read_prices(bars: Path | None, news: Path | None, seed: int | None, calendar: Calendar) -> Prices:
@@ -131,6 +147,15 @@ def choose_agents(agents: Mapping[str, Agent], tape: Tape | None) -> dict[str, A
     return chosen
 
 
+def with_prices(agents: Mapping[str, Agent], tape: Tape | None, last: date) -> dict[str, Agent]:
+    """Return the agents whose bars have begun by the day ``last``; the others would find no price in any slot."""
+    return {
+        name: agent
+        for name, agent in agents.items()
+        if tape is None or market_day(tape.bars(agent.symbol).start_at(0)) <= last
+    }
+
+
 def choose_sessions(
     days: tuple[date, date] | None, agents: Mapping[str, Agent], tape: Tape | None, calendar: Calendar
 ) -> Sequence[Session]:
@@ -146,8 +171,9 @@ def choose_sessions(
     sessions = calendar.sessions(*days)
     if not sessions:
         raise ConfigError(f"day {_span(days)}", "the exchange is closed", fix=_other_day(days[0], calendar))
-    for session in sessions:
-        if series:
+    if series:
+        # a day between may lack its bars: to the agents that is a feed that stands still, and they hold
+        for session in (sessions[0], sessions[-1]):
             _check_day(session, series)
     return sessions
 

@@ -67,9 +67,10 @@ class Progress:
             settled=all(key in self.known for key in self._settles),
         )
 
-    def settled(self, session: Session) -> bool:
-        """Tell whether every agent's day has been settled."""
-        return all((session.close, agent, CycleKind.SETTLE) in self.known for agent in self._plan.agents)
+    def over(self, session: Session) -> bool:
+        """Tell whether every agent's day has been settled, and no slot of it is open, of late trading neither."""
+        begin, end = self._plan.begin_of(session), self._plan.end_of(session)
+        return not any(begin <= at < end for at, _, _ in self._open)
 
     def _read(self) -> list[CycleRecord]:
         """Return the outcomes that were not known yet, in order of their slots."""

@@ -21,7 +21,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "open": ("open", "o", "openprice", "1open", "first"),
     "high": ("high", "h", "highprice", "2high", "max"),
     "low": ("low", "l", "lowprice", "3low", "min"),
-    "close": ("close", "c", "closeprice", "4close", "last", "closelast"),
+    "close": ("close", "c", "closeprice", "4close", "last", "latest", "closelast"),
     "volume": ("volume", "v", "vol", "5volume", "totalvolume"),
     "trade_count": ("tradecount", "trades", "n", "numtrades", "numberoftrades", "transactions"),
     "vwap": ("vwap", "vw", "wap"),
@@ -52,6 +52,7 @@ _TIMES = (
     "timestampms",
 )
 _LOOKED_AT = 40
+_NO_TABLE = ("{", "[", "<!doctype", "<html", "<?xml")
 
 
 def plain_name(header: str) -> str:
@@ -128,6 +129,8 @@ def _delimiter(path: Path) -> str:
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
+    if header[0].lower().startswith(_NO_TABLE):
+        raise DataError(f"{path}, row 1", "begins JSON or a web page, not a table", fix="give a CSV file of bars")
     if any(read_stamp(name) for name in header) or all(re.fullmatch(r"[\d.,:/ -]*", name) for name in header):
         raise DataError(
             f"{path}, row 1",
@@ -139,6 +142,9 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 def _roles(path: Path, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
     plain = [plain_name(name) for name in header]
     found = {role: _first(plain, names) for role, names in _NAMES.items()}
+    _check_single(
+        path, header, [place for role, place in found.items() if place is not None and role not in wanted.roles]
+    )
     found |= {role: _named(path, header, name, role) for role, name in wanted.roles.items()}
     missing = [role for role in REQUIRED if found[role] is None]
     if missing:
@@ -148,6 +154,17 @@ def _roles(path: Path, header: Sequence[str], wanted: Wanted) -> dict[str, int]:
             fix="name it: " + " ".join(f"--{role} COLUMN" for role in missing),
         )
     return {role: place for role, place in found.items() if place is not None}
+
+
+def _check_single(path: Path, header: Sequence[str], places: Sequence[int]) -> None:
+    """Refuse two columns of one name, as joined tables have them: nobody knows which one is right."""
+    plain = [plain_name(name) for name in header]
+    for place in places:
+        count = plain.count(plain[place])
+        if count > 1:
+            raise DataError(
+                f"{path}, row 1", f"has {count} columns {header[place]!r}", fix="rename or remove all but the right one"
+            )
 
 
 def _first(plain: Sequence[str], names: Sequence[str]) -> int | None:

@@ -79,7 +79,9 @@ def looks_like_ends(stamps: Sequence[datetime]) -> bool | None:
     local = [stamp.astimezone(NEW_YORK) for stamp in stamps]
     opening = {at.date() for at in local if at.time() == _OPEN}
     closing = {at.date() for at in local if at.time() == _CLOSE}
+    # a day that goes on after 16:00 has late trading, or was read in a wrong zone
+    late = {at.date() for at in local if at.time() > _CLOSE}
     half = len({at.date() for at in local}) * _ENOUGH
-    if len(closing) > half >= len(opening):
+    if len(closing - late) > half >= len(opening):
         return True
     return False if len(opening) > half >= len(closing) else None

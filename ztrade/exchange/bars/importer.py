@@ -66,8 +66,7 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 def no_tables(folder: Path, others: Sequence[Path]) -> DataError:
     """Return the error of a directory without a file that may hold bars."""
-    found = sorted([*others, *(item for item in folder.iterdir() if item.is_dir())])
-    names = ", ".join(item.name for item in found[:5])
+    names = ", ".join(item.name for item in others[:5])
     what = f"holds no .csv file (found {names})" if names else "is an empty directory"
     return DataError(str(folder), what, fix="give a directory with CSV files of bars")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,21 +21,24 @@ SUFFIXES = (".csv", ".csv.gz", ".txt", ".txt.gz", ".tsv", ".tsv.gz")
 REJECTED_SUFFIX = ".rejected.csv"
 
 _SNIFFED = 65_536
+#: what programs write above a header: remarks, and the mark between fields for Excel
+_REMARK = re.compile(r"#|sep=.$", re.IGNORECASE | re.MULTILINE)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def table_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> tuple[list[Path], list[Path]]:
-    """Return the files of a directory that may hold rows, and those passed over, both sorted by name.
+    """Return the files of a directory that may hold rows, and what is passed over, both sorted by name.
 
     Raises:
         DataError: the directory is missing, is no directory, or may not be read.
     """
     try:
-        files = sorted(item for item in folder.iterdir() if item.is_file() and not item.name.startswith("."))
+        items = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
+        # a link that leads nowhere is no directory either: opening it will say so
+        wanted = [item for item in items if _is_table(item, suffixes) and not item.is_dir()]
     except OSError as error:
         raise unreadable(folder, error) from error
-    wanted = [item for item in files if _is_table(item, suffixes)]
-    return wanted, [item for item in files if not _is_table(item, suffixes)]
+    return wanted, [item for item in items if item not in wanted]
 
 
 def _is_table(item: Path, suffixes: tuple[str, ...]) -> bool:
@@ -79,6 +83,10 @@ def open_text(path: Path) -> Iterator[IO[str]]:
 
 
 def _encoding(path: Path) -> str:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(
+            str(path), "is no file but a pipe or a device", "it is read more than once", "save it to a file"
+        )
     with _binary(path) as handle:
         head = handle.read(_SNIFFED)
     if head.startswith(_UTF16):
@@ -102,13 +110,15 @@ def _zipped(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-def rows_in(path: Path, handle: IO[str], delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+def rows_in(
+    path: Path, handle: IO[str], delimiter: str = ",", longest: int = MAX_LINE
+) -> Iterator[tuple[int, list[str]]]:
     """Yield (row number, fields) of each line that is not blank; the row number is the line an editor shows.
 
     Raises:
         DataError: a line is too long, or quotes are broken.
     """
-    reader = csv.reader(_lines(path, handle), delimiter=delimiter, strict=True)
+    reader = csv.reader(_lines(path, handle, longest), delimiter=delimiter, strict=True)
     try:
         for fields in reader:
             if fields and (len(fields) > 1 or fields[0].strip()):
@@ -119,16 +129,19 @@ def rows_in(path: Path, handle: IO[str], delimiter: str = ",") -> Iterator[tuple
         ) from error
 
 
-def _lines(path: Path, handle: IO[str]) -> Iterator[str]:
-    for number, line in enumerate(iter(lambda: handle.readline(MAX_LINE + 1), ""), start=1):
-        if len(line) > MAX_LINE:
+def _lines(path: Path, handle: IO[str], longest: int = MAX_LINE) -> Iterator[str]:
+    above = True
+    for number, line in enumerate(iter(lambda: handle.readline(longest + 1), ""), start=1):
+        # blank in place of remarks above the header, so that rows keep the numbers that an editor shows
+        above = above and (not line.strip() or bool(_REMARK.match(line)))
+        if len(line) > longest:
             raise DataError(
                 f"{path}, row {number}",
-                f"is longer than {MAX_LINE} characters",
-                "a row of bars is not: this is no table, or its line ends are gone",
-                "give a CSV file with one bar a line",
+                f"is longer than {longest} characters",
+                "no row is: this is no table, or its line ends are gone",
+                "give a CSV file with one row a line",
             )
-        yield line
+        yield "\n" if above else line
 
 
 def first_line(path: Path) -> str:

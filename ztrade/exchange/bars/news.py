@@ -24,6 +24,8 @@ from ztrade.exchange.bars.stamps import FIRST_YEAR, LAST_YEAR, DateOrder, date_o
 DEFAULT_ZONE = ZoneInfo("America/New_York")
 #: of a story without a summary, so much of its content is taken
 _CONTENT = 2_000
+#: some exports carry whole articles; the csv module takes fields of 131,072 characters
+_LONGEST_LINE = 500_000
 #: characters of a headline or a summary
 _LONGEST = 2_000
 
@@ -165,7 +167,7 @@ class _Layout:
 
 def _table(path: Path, tz: tzinfo | None, warn: Warn) -> Iterator[NewsItem]:
     with open_text(path) as handle:
-        rows = list(rows_in(path, handle))
+        rows = list(rows_in(path, handle, longest=_LONGEST_LINE))
     if len(rows) < 2:
         raise DataError(str(path), "holds no news", fix="give a CSV file with a header and stories, or Alpaca's JSON")
     header, rows = rows[0][1], rows[1:]

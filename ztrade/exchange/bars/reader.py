@@ -185,7 +185,16 @@ def _check_symbols(path: Path, wanted: frozenset[str] | None, columns: dict[str,
 
 def _span(path: Path, columns: dict[str, _Column]) -> timedelta:
     """Return the one length of all bars."""
-    spans = {symbol: span_of(f"{path}, {symbol}", column.start) for symbol, column in columns.items()}
+    starts = {symbol: column.start for symbol, column in columns.items()}
+    shown = {symbol: span for symbol in starts if (span := _shown_span(symbol, starts[symbol]))}
+    shortest = min(shown.values(), default=None)
+    # a stock that hardly trades shows no length of its own, or a longer one: it has the length of the others
+    spans = {
+        symbol: _shown_span(symbol, starts[symbol], shortest)
+        or shown.get(symbol)
+        or span_of(f"{path}, {symbol}", starts[symbol])
+        for symbol in starts
+    }
     lengths = sorted(set(spans.values()))
     if len(lengths) > 1:
         examples = ", ".join(f"{next(s for s in spans if spans[s] == one)} {one}" for one in lengths)
@@ -196,6 +205,14 @@ def _span(path: Path, columns: dict[str, _Column]) -> timedelta:
             "keep bars of 1 and of 5 minutes in different directories",
         )
     return lengths[0]
+
+
+def _shown_span(symbol: str, starts: Sequence[int], said: timedelta | None = None) -> timedelta | None:
+    """Return the length that the bars show, or can have where ``said`` is theirs; None where they show none."""
+    try:
+        return span_of(symbol, starts, said)
+    except DataError:
+        return None
 
 
 def _check_sessions(path: Path, calendar: Calendar, columns: dict[str, _Column]) -> None:

@@ -32,6 +32,8 @@ FIVE_MINUTES = timedelta(minutes=5)
 SPANS = (MINUTE, FIVE_MINUTES)
 #: bars of a day needed to tell by its grid that it has another span than the rest
 _ENOUGH_BARS = 12
+#: the longest bars within a day, and the share of bars on one grid from which on that grid is their length
+_LONGEST, _ON_GRID = timedelta(hours=1), 0.8
 
 
 def span_of(symbol: str, starts: Iterable[int], said: timedelta | None = None) -> timedelta:
@@ -45,8 +47,15 @@ def span_of(symbol: str, starts: Iterable[int], said: timedelta | None = None) -
     if not distances:
         return _only_bar(symbol, said)
     span = timedelta(seconds=min(distances, key=lambda distance: (-distances[distance], distance)))
+    if said and said < span and _is_sparse(ordered, span, said):
+        return said
     if span not in SPANS:
-        raise DataError(symbol, f"its bars are {span} apart", "ztrade trades on 1 or 5 minutes", "give such bars")
+        raise DataError(
+            symbol,
+            f"its bars are {span} apart",
+            "ztrade trades on 1 or 5 minutes",
+            "give such bars; if these are some and most are missing, say --span 1m or --span 5m",
+        )
     if said and said != span:
         raise DataError(
             symbol, f"its bars are {span} apart, not {said}", fix="leave --span out, or give the right file"
@@ -59,6 +68,19 @@ def span_of(symbol: str, starts: Iterable[int], said: timedelta | None = None) -
             "import the files of each length by themselves",
         )
     return span
+
+
+def _is_sparse(ordered: Sequence[int], span: timedelta, said: timedelta) -> bool:
+    """Tell whether these can be bars of ``said`` of which most are missing: a stock that hardly trades.
+
+    Bars that all stand on the grid of ``span`` are bars of that length: read as shorter ones, each would be known
+    before it has ended. No bar within a day is longer than an hour.
+    """
+    step, longer = int(said.total_seconds()), int(span.total_seconds())
+    if any(start % step for start in ordered):
+        return False
+    on_grid = max(Counter(start % longer for start in ordered).values())
+    return span > _LONGEST or on_grid < len(ordered) * _ON_GRID
 
 
 def _only_bar(symbol: str, said: timedelta | None) -> timedelta:

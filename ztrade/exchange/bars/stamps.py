@@ -28,6 +28,9 @@ _SLASHED = re.compile(r"(\d{1,2})([-/])(\d{1,2})\2(\d{4}|\d{2})")
 _NAMED = ("%d-%b-%Y", "%d %b %Y", "%b %d %Y", "%b %d, %Y", "%d-%b-%y")
 _OFFSET = r"[-+](?:0\d|1[0-4])(?::?[0-5]\d)?"
 _ZONE = re.compile(rf"\s*(Z|UTC|GMT|{_OFFSET})$", re.IGNORECASE)
+_NAMED_ZONE = re.compile(r"(.*\d(?:\s*[AaPp]\.?[Mm]\.?)?)\s*\[?\b(ET|EST|EDT|[A-Z][A-Za-z]+/[A-Za-z_/]+)\]?")
+#: what US exports call New York's time; other letters mean one zone here and another there
+_EASTERN = {"ET": "America/New_York", "EST": "-05:00", "EDT": "-04:00"}
 _DAY_AND_CLOCK = re.compile(r"(.*\d)[T ;,]+(\d.*)")
 
 
@@ -61,7 +64,7 @@ def read_stamp(text: str, order: DateOrder = DateOrder.MONTH_FIRST) -> datetime 
     A date without a clock is unreadable here: it is no time of a bar within a day. Reads seconds, milli-, micro- and
     nanoseconds since 1970; ``1.64E+12``, an epoch that a spreadsheet rounded, is unreadable.
     """
-    found = _iso(text) or _epoch(text) or _written(text, order)
+    found = _iso(text) or _epoch(text) or _written(text, order) or _zoned(text, order)
     return found if found and FIRST_YEAR <= found.year <= LAST_YEAR else None
 
 
@@ -78,9 +81,10 @@ def _epoch(text: str) -> datetime | None:
     if _INTEGER.fullmatch(text):
         return _from_epoch(int(text.partition(".")[0]))
     found = _SCIENTIFIC.fullmatch(text)
-    if not found or len((found[1] + (found[2] or "")).rstrip("0")) < _EXACT_DIGITS:
+    digits, power = (found[1] + (found[2] or ""), int(found[3])) if found else ("", 0)
+    # zeros at the end are digits too, where somebody wrote them out
+    if len(digits) <= _EXACT_DIGITS and len(digits.rstrip("0")) < _EXACT_DIGITS:
         return None
-    digits, power = found[1] + (found[2] or ""), int(found[3])
     if len(digits) - 1 > power:
         return None
     return _from_epoch(int(digits) * 10 ** (power - len(digits) + 1))
@@ -104,6 +108,19 @@ def _written(text: str, order: DateOrder) -> datetime | None:
     if day is None or clock is None:
         return None
     return datetime.combine(day, clock, _offset(zone[1]) if zone else None)
+
+
+def _zoned(text: str, order: DateOrder) -> datetime | None:
+    """Return the instant of a time that names its zone in words, as Interactive Brokers and Java write it."""
+    found = _NAMED_ZONE.fullmatch(text)
+    local = (_iso(found[1]) or _written(found[1], order)) if found else None
+    if found is None or local is None or local.tzinfo is not None:
+        return local
+    try:
+        zone = zone_named(_EASTERN.get(found[2], found[2]))
+    except ConfigError:
+        return None
+    return None if local_fault(local, zone) else local.replace(tzinfo=zone)
 
 
 def _offset(text: str) -> tzinfo:

@@ -70,7 +70,7 @@ def test_status_tells_that_everything_runs_and_consumes(control: Control) -> Non
     """All programs are up, both workers wait at their queues, the exit code is 0."""
     assert control("status").returncode == 0
     states = control.status()
-    assert set(states) == {"redis", "worker-spy", "worker-tsla", "beat", "flower"}
+    assert set(states) == {"redis", "worker-spy", "worker-tsla", "beat", "keeper", "flower"}
     assert states["worker-spy"]["consuming"] is True
     assert states["beat"]["consuming"] is None
 
@@ -198,7 +198,7 @@ def test_stop_ends_every_process(tmp_path: Path) -> None:
     stack = Stack(config, with_exchange=False)
     started = stack.start()
     pids = [state.pid for state in started.programs if state.pid]
-    assert len(pids) == 4
+    assert len(pids) == 5
     stack.stop()
     assert not any(psutil.pid_exists(pid) for pid in pids)
     stack.stop()

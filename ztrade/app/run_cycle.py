@@ -16,10 +16,12 @@ from ztrade.app.ended import Ended
 from ztrade.app.guard import TROUBLE
 from ztrade.app.observe import Seen, observe, states
 from ztrade.app.replay import recorded
+from ztrade.app.tell import tell
 from ztrade.app.think import inputs_of, think
 from ztrade.app.trade import HaltedNow, NoEntry
 from ztrade.domain.breaker import Trouble
 from ztrade.domain.ledger import NOT_THERE, Claim, CycleKind, CycleRecord, HaltRecord, Outcome
+from ztrade.domain.messages import Severity
 from ztrade.domain.schedule import Session, is_market_open, is_slot, market_day
 from ztrade.domain.types import Leg
 from ztrade.errors import (
@@ -169,6 +171,8 @@ def _halt_itself(run: Run, error: HaltError) -> Ended:
     run.desk.halts.halt(name, str(error))
     log.error("agent_halted", reason=str(error))
     run.desk.journal.record_halt(HaltRecord(name, str(error), run.desk.owner, run.desk.clock.wall()))
+    key, text = f"halted:{run.claim.cycle_id}", f"{error}. Nothing is sent. Look, then: ztrade release {name}"
+    tell(run.desk.journal, run.desk.clock, Severity.CRITICAL, key, f"{name} halted itself", text, name)
     return Ended(Outcome.HALTED, f"halted itself: {error}")
 
 

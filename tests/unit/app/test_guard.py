@@ -10,8 +10,10 @@ import pytest
 
 from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench
 from ztrade.domain.agent import BreakerLimits
+from ztrade.domain.identity import entry_id
 from ztrade.domain.ledger import Outcome, agent_scope
 from ztrade.domain.messages import Severity
+from ztrade.domain.types import OrderRequest, Side
 from ztrade.errors import OutcomeUnknown, Rejected
 
 D = Decimal
@@ -184,3 +186,15 @@ def test_a_breaker_that_trips_between_risk_and_submit_still_refuses() -> None:
     record = bench.cycle(30, BUY)
     assert (record.outcome, record.reason) == (Outcome.BLOCKED, "blocked: reducing: tripped meanwhile")
     assert bench.exchange.submitted == []
+
+
+def test_an_agent_that_halts_itself_is_told_as_critical() -> None:
+    """Its id is taken by an order that it never meant: going on would be guessing."""
+    bench = Bench()
+    bench.at(28)
+    bench.market.submit(OrderRequest(entry_id("spy", OPEN + timedelta(minutes=30)), "QQQ", Side.BUY, D(1)))
+    record = bench.cycle(30, BUY)
+    assert record.outcome is Outcome.HALTED
+    assert bench.halts.reason("spy")
+    assert told(bench) == ["spy halted itself"]
+    assert bench.cycle(35, BUY).reason.startswith("halted: order zt.spy")

@@ -8,7 +8,8 @@ from datetime import datetime
 from ztrade.app import trade
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
-from ztrade.app.observe import Seen, States
+from ztrade.app.observe import Seen
+from ztrade.app.standing import States, states
 from ztrade.app.think import Thought
 from ztrade.domain import risk
 from ztrade.domain.decision import Action, Decision
@@ -44,7 +45,8 @@ def act(
         return waiting
     if decision.action is Action.HOLD:
         return Ended(Outcome.HELD, f"held: {decision.rationale}")
-    asked = question(desk, seen, known, decision, now)
+    # read again: what somebody else traded for this agent while we looked counts against its limits, too
+    asked = question(desk, seen, states(desk, session.open), decision, now)
     verdict = risk.check(asked)
     if isinstance(verdict, risk.Rejected):
         return Ended(Outcome.BLOCKED, f"blocked: {verdict}; wanted to {decision.rationale}")

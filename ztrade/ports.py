@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from ztrade.domain.decision import Sentiment, SourceReading
+from ztrade.domain.decision import SourceReading
 from ztrade.domain.ledger import (
     AccountState,
     AgentState,
@@ -19,6 +19,7 @@ from ztrade.domain.ledger import (
     Holding,
     Intent,
     IntentState,
+    Observed,
     Outcome,
     Proposal,
     ProposalState,
@@ -188,8 +189,11 @@ class Journal(Protocol):
         """
         ...
 
-    def finish(self, claim: Claim, record: CycleRecord) -> None:
-        """Write the cycle's one outcome. Raises ClaimLost when the claim's token is no longer the newest."""
+    def finish(self, claim: Claim, record: CycleRecord, observed: Observed | None = None) -> None:
+        """Write the cycle's one outcome, and what it saw; a later point of equity at one instant replaces the earlier.
+
+        Raises ClaimLost when the claim's token is no longer the newest.
+        """
         ...
 
     def check(self, claim: Claim) -> None:
@@ -281,19 +285,15 @@ class Journal(Protocol):
 
     def round_trips(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[RoundTrip]: ...
 
-    def record_equity(self, scope: str, at: datetime, equity: Decimal) -> None:
-        """Write one point of an equity curve; ``scope`` is ``agent:NAME@ACCOUNT`` or ``account:NAME``."""
+    def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]:
+        """Return an equity curve, oldest first; ``scope`` is ``agent:NAME@ACCOUNT`` or ``account:NAME``."""
         ...
-
-    def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]: ...
 
     def rebase(self, scope: str) -> None:
         """Let the peak of an equity curve begin anew at its newest point: a person has looked at the fall."""
         ...
 
-    # -- sentiment, proposals, halts ---------------------------------------------------------------------------------
-    def record_sentiment(self, claim: Claim, symbol: str, at: datetime, sentiment: Sentiment) -> None: ...
-
+    # -- proposals, halts --------------------------------------------------------------------------------------------
     def propose(self, claim: Claim, proposal: Proposal) -> None: ...
 
     def proposals(self, *, state: ProposalState | None = None) -> Sequence[Proposal]: ...

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ztrade.adapters.journal import open_journal
 from ztrade.adapters.journal.store import SqlJournal
-from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Intent, IntentState, Outcome
+from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Intent, IntentState, Observed, Outcome
 from ztrade.domain.types import (
     Activity,
     Leg,
@@ -95,6 +95,13 @@ def record(held: Claim, outcome: Outcome = Outcome.HELD, reason: str = "held: ca
     """Return the record with which the claim's cycle ends."""
     values: dict[str, Any] = {"started_at": held.slot, "finished_at": held.slot + timedelta(seconds=2)} | more
     return CycleRecord(held.cycle_id, held.agent, held.slot, held.kind, outcome, reason, token=held.token, **values)
+
+
+def see_equity(journal: Journal, scope: str, minutes: float, value: str | int) -> None:
+    """Let a cycle of some agent see one point of an equity curve."""
+    seen = Observed(at(minutes), "SPY", {scope: Decimal(value)})
+    held = claim(journal, minutes, CycleKind.EXTRA, "clerk")
+    journal.finish(held, record(held), seen)
 
 
 def request(name: str, side: Side = Side.BUY, qty: int = 10, **more: Any) -> OrderRequest:

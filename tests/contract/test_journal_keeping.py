@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.journals import ACCOUNT, KINDS, LEASE, OPEN, AnyJournal, at, claim, fill, make, send
+from tests.contract.journals import ACCOUNT, KINDS, LEASE, OPEN, AnyJournal, at, claim, fill, make, see_equity, send
 from ztrade.domain.ledger import CycleKind
 from ztrade.domain.messages import Message, Severity
 from ztrade.domain.types import Activity, Side
@@ -84,10 +84,10 @@ def test_shares_that_were_there_before_are_foreign(journal: AnyJournal) -> None:
 def test_a_peak_begins_anew_at_the_newest_point(journal: AnyJournal) -> None:
     """A person looked at the fall: what is measured from now on starts where the curve is."""
     for minutes, value in ((5, 10_000), (10, 12_000), (15, 9_000)):
-        journal.record_equity(f"account:{ACCOUNT}", at(minutes), D(value))
+        see_equity(journal, f"account:{ACCOUNT}", minutes, value)
     journal.rebase(f"account:{ACCOUNT}")
     assert journal.account_state(ACCOUNT, OPEN).peak_equity == D(9_000)
-    journal.record_equity(f"account:{ACCOUNT}", at(20), D(9_500))
+    see_equity(journal, f"account:{ACCOUNT}", 20, 9_500)
     assert journal.account_state(ACCOUNT, OPEN).peak_equity == D(9_500)
 
 

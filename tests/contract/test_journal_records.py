@@ -11,7 +11,7 @@ import pytest
 
 from tests.contract.journals import ACCOUNT, KINDS, LEASE, OPEN, AnyJournal, at, claim, make, record, request
 from ztrade.domain.decision import Sentiment, SourceReading
-from ztrade.domain.ledger import Claim, CycleKind, HaltRecord, Proposal, ProposalState
+from ztrade.domain.ledger import Claim, CycleKind, HaltRecord, Observed, Proposal, ProposalState
 from ztrade.domain.types import Leg, OrderClass
 from ztrade.errors import ClaimLost, NotFound, Rejected
 
@@ -65,45 +65,51 @@ FOUND = Sentiment(
 def test_sentiment_comes_back_with_its_breakdown(journal: AnyJournal) -> None:
     """Per source, in order, with the items it was made from, the weights, and what was missing."""
     held = claim(journal)
-    journal.record_sentiment(held, "SPY", at(5), FOUND)
+    journal.finish(held, record(held), Observed(at(5), "SPY", sentiment=FOUND))
     assert [tuple(row) for row in journal.sentiments()] == [(held.cycle_id, "spy", "SPY", at(5), FOUND)]
 
 
-def test_a_second_attempts_sentiment_replaces_the_first(journal: AnyJournal) -> None:
-    """The cycle's decision was made from the later one."""
+def test_what_was_seen_is_written_with_the_outcome_or_not_at_all(journal: AnyJournal) -> None:
+    """A second finish is refused as a whole: neither its sentiment nor its equity stays."""
     held = claim(journal)
-    journal.record_sentiment(held, "SPY", at(5), FOUND)
-    journal.record_sentiment(held, "SPY", at(6), replace(FOUND, score=-0.5, readings=(READING,)))
-    (row,) = journal.sentiments()
-    assert (row.sentiment.score, row.sentiment.readings, row.at) == (-0.5, (READING,), at(6))
+    journal.finish(held, record(held), Observed(at(5), "SPY", {"account:paper": Decimal(1)}, FOUND))
+    again = Observed(at(6), "SPY", {"account:paper": Decimal(2)}, replace(FOUND, score=-0.5))
+    with pytest.raises(ClaimLost):
+        journal.finish(held, record(held), again)
+    assert [row.sentiment for row in journal.sentiments()] == [FOUND]
+    assert journal.equity("account:paper") == [(at(5), Decimal(1))]
 
 
 def test_sentiment_is_filtered_and_oldest_first(journal: AnyJournal) -> None:
     """By agent, and from an instant on."""
     for minutes, agent in ((15, "spy"), (5, "spy"), (10, "tsla")):
         held = claim(journal, minutes, agent=agent)
-        journal.record_sentiment(held, agent.upper(), at(minutes), FOUND)
+        journal.finish(held, record(held), Observed(at(minutes), agent.upper(), sentiment=FOUND))
     assert [row.at for row in journal.sentiments()] == [at(5), at(10), at(15)]
     assert [row.at for row in journal.sentiments(agent="spy", since=at(6))] == [at(15)]
     assert all(row.sentiment == FOUND for row in journal.sentiments())
 
 
-def test_sentiment_must_be_numbers(journal: AnyJournal) -> None:
-    """NaN from a source is refused as a whole."""
-    held = claim(journal)
-    for broken in (
+@pytest.mark.parametrize(
+    "broken",
+    [
         replace(FOUND, score=float("nan")),
+        replace(FOUND, agreement=float("nan")),
         replace(FOUND, readings=(replace(READING, score=float("inf")),)),
-    ):
-        with pytest.raises(ValueError, match="is no ratio"):
-            journal.record_sentiment(held, "SPY", at(5), broken)
-    assert list(journal.sentiments()) == []
+    ],
+)
+def test_sentiment_must_be_numbers(broken: Sentiment) -> None:
+    """NaN from a source is refused where it is handed over: later it would cost the cycle its outcome."""
+    with pytest.raises(ValueError, match="SPY: a number of"):
+        Observed(at(5), "SPY", sentiment=broken)
 
 
 def test_sentiment_needs_the_newest_claim(journal: AnyJournal) -> None:
     """As every write of a cycle."""
+    taken = taken_over(journal)
     with pytest.raises(ClaimLost):
-        journal.record_sentiment(taken_over(journal), "SPY", at(5), FOUND)
+        journal.finish(taken, record(taken), Observed(at(5), "SPY", sentiment=FOUND))
+    assert list(journal.sentiments()) == []
 
 
 # -- proposals ---------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tests.contract.journals import (
     intent,
     make,
     order,
+    see_equity,
     send,
 )
 from ztrade.domain.ledger import AccountState, AgentState, Holding, IntentState
@@ -54,8 +55,8 @@ def test_everything_in_one_state(journal: AnyJournal) -> None:
         ACCOUNT,
         [fill("f1", "o1", 6), fill("f2", "o1-stop", 30, "10", "392", Side.SELL), fill("f3", "o2", 36, "2")],
     )
-    journal.record_equity("agent:spy@paper", at(5), Decimal(10_000))
-    journal.record_equity("agent:spy@paper", at(40), Decimal(9_900))
+    see_equity(journal, "agent:spy@paper", 5, 10_000)
+    see_equity(journal, "agent:spy@paper", 40, 9_900)
     found = state(journal)
     assert found.holding == Holding("spy", "SPY", Decimal(2), Decimal(800), at(36), Decimal(-80))
     assert (found.realized_today, found.trades_today, found.last_stop_at) == (Decimal(-80), 2, at(30))
@@ -114,8 +115,8 @@ def test_a_target_or_an_exit_is_no_stop(journal: AnyJournal) -> None:
 def test_equity_of_the_day_and_its_peak(journal: AnyJournal) -> None:
     """The last point before the open, whenever it was written, else the first one; the peak of all time; by scope."""
     for minutes, value in ((-600, "12000.5"), (-500, "9000"), (10, "9100"), (5, "9200.01"), (20, "9150")):
-        journal.record_equity("agent:spy@paper", at(minutes), Decimal(value))
-    journal.record_equity("account:paper", at(1), Decimal(77))
+        see_equity(journal, "agent:spy@paper", minutes, value)
+    see_equity(journal, "account:paper", 1, 77)
     found = state(journal)
     assert (found.day_open_equity, found.peak_equity) == (Decimal(9000), Decimal("12000.5"))
     account = journal.account_state(ACCOUNT, OPEN)
@@ -126,15 +127,15 @@ def test_equity_of_the_day_and_its_peak(journal: AnyJournal) -> None:
 
 def test_peaks_are_compared_as_numbers(journal: AnyJournal) -> None:
     """Ten thousand is more than nine thousand, though its text sorts before it."""
-    journal.record_equity("agent:spy@paper", at(5), Decimal("9999.99"))
-    journal.record_equity("agent:spy@paper", at(6), Decimal(10000))
+    see_equity(journal, "agent:spy@paper", 5, "9999.99")
+    see_equity(journal, "agent:spy@paper", 6, 10000)
     assert state(journal).peak_equity == Decimal(10_000)
 
 
 def test_the_equity_curve_in_order(journal: AnyJournal) -> None:
     """Oldest first; a second point of one instant replaces the first; negative is possible."""
     for minutes, value in ((10, 3), (5, 1), (10, -4)):
-        journal.record_equity("agent:spy@paper", at(minutes), Decimal(value))
+        see_equity(journal, "agent:spy@paper", minutes, value)
     assert list(journal.equity("agent:spy@paper")) == [(at(5), Decimal(1)), (at(10), Decimal(-4))]
     assert list(journal.equity("agent:spy@paper", at(5) + timedelta(microseconds=1))) == [(at(10), Decimal(-4))]
     assert list(journal.equity("agent:nobody")) == []
@@ -144,7 +145,7 @@ def test_the_equity_curve_in_order(journal: AnyJournal) -> None:
 def test_equity_is_a_number(journal: AnyJournal, value: str) -> None:
     """NaN would disable a limit silently."""
     with pytest.raises(ValueError, match="is no amount"):
-        journal.record_equity("agent:spy@paper", at(5), Decimal(value))
+        see_equity(journal, "agent:spy@paper", 5, value)
     assert list(journal.equity("agent:spy@paper")) == []
 
 

@@ -64,7 +64,7 @@ class Kept:
         stop, target = (price * share for share in (D("0.5"), D("1.5")))
         decision = Decision(Action.BUY, D(10), 0.9, 0.9, price, "test", stop=stop.quantize(D("0.01")),
                             target=target.quantize(D("0.01")))  # fmt: skip
-        books.open_account(desk, now)
+        books.catch_up(desk, now)
         trade.send(desk, claim, Leg.ENTRY, trade.entry_request(desk, now, decision), now=now)
         wait_for(lambda: desk.exchange.positions(), 20, "the entry's fill")
         done = CycleRecord(claim.cycle_id, "spy", now, claim.kind, Outcome.ENTERED, "entered: test", now, now)

@@ -26,6 +26,7 @@ from tests.contract.journals import (
     order,
     record,
     request,
+    see_equity,
 )
 from ztrade.adapters.journal import open_journal
 from ztrade.domain.ledger import (
@@ -166,7 +167,7 @@ class BothJournals(RuleBasedStateMachine):
     @rule(agent=AGENTS, minutes=MINUTES, value=st.sampled_from(["9999.99", "10000", "-3", "NaN"]))
     def value(self, agent: str, minutes: int, value: str) -> None:
         """Write a point of equity."""
-        self.both(lambda journal: journal.record_equity(f"agent:{agent}@{ACCOUNT}", at(minutes), Decimal(value)))
+        self.both(lambda journal: see_equity(journal, f"agent:{agent}@{ACCOUNT}", minutes, value))
 
     @rule(data=st.data(), name=NAMES, minutes=MINUTES)
     def propose(self, data: st.DataObject, name: str, minutes: int) -> None:

@@ -52,3 +52,12 @@ def test_the_exchange_s_client_loads_no_pandas() -> None:
         "sys.exit('pandas' in sys.modules or len(made) != 3)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_exchange_s_client_does_not_guess_character_sets() -> None:
+    """The guesser is left out, and requests does not complain about that."""
+    code = (
+        "import sys; from ztrade.adapters.alpaca import gateway;"
+        "sys.exit(any('charset_normalizer' in name or 'chardet' in name for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from ztrade.app import guard, trade
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
-from ztrade.app.observe import Seen, States
+from ztrade.app.observe import Seen
+from ztrade.app.standing import States, states
 from ztrade.app.think import Thought
 from ztrade.domain import risk
 from ztrade.domain.decision import Action, Decision
@@ -26,11 +29,14 @@ def act(
     seen: Seen,
     known: States,
     thought: Thought,
+    points: Mapping[str, Decimal],
     *,
     manual: bool,
     now: datetime,
 ) -> Ended:
-    """Carry the decision out, as far as risk and mode allow, and say how it ended.
+    """Carry the decision out, as far as risk, breakers and mode allow, and say how it ended.
+
+    ``points`` are this cycle's points of the equity curves, which the journal does not have yet.
 
     Raises:
         whatever :func:`ztrade.app.trade.send` raises.
@@ -44,7 +50,9 @@ def act(
         return waiting
     if decision.action is Action.HOLD:
         return Ended(Outcome.HELD, f"held: {decision.rationale}")
-    reduced = _reduced(desk, session, known, now) if decision.action is Action.BUY else None
+    # read again: what somebody else traded for this agent while we looked counts against its limits, too
+    known = states(desk, session.open)
+    reduced = guard.watch(desk, session, now, known, points) if decision.action is Action.BUY else None
     if reduced is not None:
         return Ended(Outcome.BLOCKED, f"blocked: reducing: {reduced}; wanted to {decision.rationale}")
     asked = question(desk, seen, known, decision, now)
@@ -56,11 +64,6 @@ def act(
     if decision.action is Action.BUY:
         return _enter(desk, claim, asked, seen.wall)
     return _leave(desk, claim, session, decision, now)
-
-
-def _reduced(desk: Desk, session: Session, known: States, now: datetime) -> str | None:
-    """Return why the agent only reduces; everything that could trip is measured before it may enter."""
-    return guard.watch(desk, session, now, known.agent, known.account)
 
 
 def question(desk: Desk, seen: Seen, known: States, decision: Decision, now: datetime) -> risk.Check:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 
 from ztrade.app.desk import Desk
+from ztrade.app.standing import States, states
 from ztrade.app.tell import tell
 from ztrade.domain import portfolio, risk
 from ztrade.domain.ledger import UNRESOLVED, Fill, Holding, Intent, IntentState, agent_scope
@@ -28,14 +29,25 @@ _MAX_REPLACEMENTS = 20
 FAR_SENDER = 10
 
 
-def open_account(desk: Desk, session_open: datetime) -> None:
-    """Write the account's opening balance at first contact.
+def catch_up(desk: Desk, session_open: datetime) -> tuple[States, Sequence[Intent]]:
+    """Open the account at first contact, and ask the exchange for each intent whose outcome is unknown, by its id.
+
+    Returns what the journal says then, and the intents that stay unknown.
 
     Raises:
-        ExchangeUnavailable: the book moved while it was read, so the balance would not fit its entries.
+        ExchangeUnavailable: the account moved while it was opened.
     """
-    if desk.journal.account_state(desk.account, session_open).cash is not None:
-        return
+    known = states(desk, session_open)
+    if known.account.cash is None:
+        _open_account(desk)
+        known = states(desk, session_open)
+    pending = [intent for intent in known.agent.open_intents if intent.state in UNRESOLVED]
+    unknown = [intent for intent in pending if _ask(desk, intent) is IntentState.UNKNOWN]
+    return states(desk, session_open) if pending else known, unknown
+
+
+def _open_account(desk: Desk) -> None:
+    """Write the account's opening balance; a book that moves while it is read would not fit it."""
     before = desk.exchange.activities()
     account = desk.exchange.account()
     seen = desk.exchange.activities()
@@ -47,12 +59,6 @@ def open_account(desk: Desk, session_open: datetime) -> None:
 def unfinished(desk: Desk) -> Sequence[Intent]:
     """Return the agent's unfinished intents of this account: another account's exchange knows nothing of them."""
     return desk.journal.intents(agent=desk.agent.name, account=desk.account, unfinished=True)
-
-
-def ask_unanswered(desk: Desk) -> Sequence[Intent]:
-    """Ask the exchange for each intent whose outcome is unknown, by its id; return those that stay unknown."""
-    pending = [intent for intent in unfinished(desk) if intent.state in UNRESOLVED]
-    return [intent for intent in pending if _ask(desk, intent) is IntentState.UNKNOWN]
 
 
 def _ask(desk: Desk, intent: Intent) -> IntentState:
@@ -91,13 +97,12 @@ def adopt(desk: Desk, intent: Intent, order: Order) -> IntentState:
     return state
 
 
-def reads(
-    desk: Desk, intents: Sequence[Intent], since: datetime | None, overlap: timedelta = OVERLAP
-) -> dict[str, Callable[[], object]]:
+def reads(desk: Desk, known: States, overlap: timedelta = OVERLAP) -> dict[str, Callable[[], object]]:
     """Return the calls that read what may have changed: each unfinished order with its legs, and the account book."""
+    since = known.account.last_activity_at
     calls: dict[str, Callable[[], object]] = {
         f"order {intent.order.id}": partial(current_order, desk.exchange, intent.order.id, desk.account)
-        for intent in intents
+        for intent in known.agent.open_intents
         if intent.order is not None
     }
     calls["activities"] = partial(desk.exchange.activities, after=since - overlap if since else None)
@@ -153,12 +158,10 @@ def _list(value: object) -> Sequence[object]:
     return value if isinstance(value, list | tuple) else []
 
 
-def refresh(desk: Desk, session_open: datetime, overlap: timedelta = OVERLAP) -> Sequence[Fill]:
+def refresh(desk: Desk, known: States, overlap: timedelta = OVERLAP) -> Sequence[Fill]:
     """Read and take over at once everything of this agent that may have changed."""
-    intents = unfinished(desk)
-    since = desk.journal.account_state(desk.account, session_open).last_activity_at
-    answers = required(desk.gather(reads(desk, intents, since, overlap)))
-    return take_over(desk, intents, answers)
+    answers = required(desk.gather(reads(desk, known, overlap)))
+    return take_over(desk, known.agent.open_intents, answers)
 
 
 def required(answers: Mapping[str, object | BaseException]) -> Mapping[str, object]:
@@ -169,14 +172,14 @@ def required(answers: Mapping[str, object | BaseException]) -> Mapping[str, obje
     return answers
 
 
-def record_equity(desk: Desk, at: datetime, holding: Holding, quote: Quote, account_equity: Decimal) -> None:
-    """Write this instant's points of the agent's and of the account's equity curve; the bid values the holding.
+def equity_points(desk: Desk, holding: Holding, quote: Quote, account_equity: Decimal) -> dict[str, Decimal]:
+    """Return this instant's points of the agent's and of the account's equity curve; the bid values the holding.
 
     A quote that is empty on one side, crossed, or far too wide values nothing: limits are measured from these points,
     and a bid of zero, or an account worth nothing, would make every later loss of the day look like a gain.
     """
+    points = {f"account:{desk.account}": account_equity} if account_equity > 0 else {}
     if not holding.qty or risk.is_two_sided(quote, desk.agent.limits.price_collar):
         own = portfolio.equity(desk.agent.capital, holding, quote.bid)
-        desk.journal.record_equity(agent_scope(desk.agent.name, desk.account), at, own)
-    if account_equity > 0:
-        desk.journal.record_equity(f"account:{desk.account}", at, account_equity)
+        points[agent_scope(desk.agent.name, desk.account)] = own
+    return points

@@ -13,6 +13,7 @@ from ztrade.app.act import has_stop
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
 from ztrade.app.run_cycle import Run, finish
+from ztrade.app.standing import states
 from ztrade.app.tell import tell
 from ztrade.domain.ledger import CycleKind, Intent, Outcome, Wish
 from ztrade.domain.messages import Severity
@@ -55,7 +56,7 @@ def flatten(desk: Desk, wish: Wish, session_open: datetime) -> Left:
 
 def _flatten(desk: Desk, wish: Wish, session_open: datetime) -> str:
     """Try once, and return what stands against it."""
-    unknown = books.ask_unanswered(desk)
+    _, unknown = books.catch_up(desk, session_open)
     if unknown:
         return f"order {unknown[0].request.client_order_id} is unanswered"
     bare = cancel_entries(desk, session_open)
@@ -76,15 +77,15 @@ def cancel_entries(desk: Desk, session_open: datetime) -> bool:
     Raises:
         ExchangeUnavailable: one does not end.
     """
-    books.refresh(desk, session_open)
+    books.refresh(desk, states(desk, session_open))
     ended = [intent for intent in books.unfinished(desk) if _may_buy(intent)]
     for intent in ended:
         if intent.order is not None:
             trade.cancel(desk, intent, intent.order, "halt")
     if not ended:
         return False
-    books.refresh(desk, session_open)
-    state = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, session_open)
+    books.refresh(desk, states(desk, session_open))
+    state = states(desk, session_open).agent
     return bool(state.holding.qty) and not has_stop(state)
 
 
@@ -113,7 +114,7 @@ def _sell(desk: Desk, wish: Wish, session_open: datetime) -> str:
         return Ended(Outcome.EXITED, "exited: a halt ordered to flatten", names)
 
     record = finish(Run(desk, claim, now, manual=False, session=None), leave)
-    books.refresh(desk, session_open)
+    books.refresh(desk, states(desk, session_open))
     return record.reason if record is not None and record.outcome is not Outcome.EXITED else ""
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ztrade.app.desk import Desk
-from ztrade.app.observe import Seen, States
+from ztrade.app.standing import States
 from ztrade.app.tell import tell
-from ztrade.domain import breaker, portfolio
+from ztrade.domain import breaker
 from ztrade.domain.breaker import Curve, Gauge, History, Trouble
 from ztrade.domain.ledger import AccountState, AgentState, CycleRecord, Outcome, agent_scope
 from ztrade.domain.messages import Severity
@@ -25,15 +24,21 @@ def account_scope(account: str) -> str:
     return f"account:{account}"
 
 
-def glance(desk: Desk, session: Session, now: datetime, known: States, seen: Seen, trouble: Trouble | None) -> None:
+def glance(
+    desk: Desk, session: Session, now: datetime, known: States, points: Mapping[str, Decimal], trouble: Trouble | None
+) -> None:
     """Look at the losses with what the cycle has in hand anyway; only where something is near, measure everything."""
-    own = portfolio.equity(desk.agent.capital, known.agent.holding, seen.quote.bid)
-    gauges = (
-        *breaker.money_gauges("", _as_seen(known.agent, own), desk.agent.limits),
-        *breaker.money_gauges("", _as_seen(known.account, seen.account.equity), desk.account_limits),
-    )
+    own, account = (points.get(scope) for scope in _scopes(desk))
+    gauges = [
+        *(breaker.money_gauges("", _as_seen(known.agent, own), desk.agent.limits) if own is not None else ()),
+        *(breaker.money_gauges("", _as_seen(known.account, account), desk.account_limits) if account else ()),
+    ]
     if trouble is not None or any(gauge.tripped or gauge.near for gauge in gauges):
-        watch(desk, session, now, known.agent, known.account, trouble=trouble)
+        watch(desk, session, now, known, points, trouble=trouble)
+
+
+def _scopes(desk: Desk) -> tuple[str, str]:
+    return agent_scope(desk.agent.name, desk.account), account_scope(desk.account)
 
 
 def _as_seen(state: AgentState | AccountState, now: Decimal) -> Curve:
@@ -44,20 +49,20 @@ def watch(
     desk: Desk,
     session: Session,
     now: datetime,
-    agent: AgentState,
-    account: AccountState,
+    known: States,
+    points: Mapping[str, Decimal],
     *,
     trouble: Trouble | None = None,
 ) -> str | None:
     """Measure everything; make the agent reducing where a breaker trips, warn at 80 %. Returns why it is reducing.
 
-    The newest points of the two equity curves in the journal are what losses are measured from, so that a cycle, the
-    keeper and a backtest come to the same.
+    ``points`` are what a cycle has just measured, by scope; without them the newest ones of the journal count, so that
+    the keeper, a cycle and a backtest come to the same.
     """
     standing = desk.halts.reducing(desk.agent.name)
     if standing is not None:
         return standing
-    gauges = list(measure(desk, session, now, agent, account, trouble))
+    gauges = list(measure(desk, session, now, known, points, trouble))
     tripped = breaker.trips(gauges)
     if tripped:
         return trip(desk, "; ".join(gauge.words for gauge in tripped))
@@ -79,25 +84,40 @@ def trip(desk: Desk, why: str) -> str:
 
 
 def measure(
-    desk: Desk, session: Session, now: datetime, agent: AgentState, account: AccountState, trouble: Trouble | None
+    desk: Desk,
+    session: Session,
+    now: datetime,
+    known: States,
+    points: Mapping[str, Decimal],
+    trouble: Trouble | None,
 ) -> Iterator[Gauge]:
     """Yield every gauge of the agent and of its account."""
     released = desk.journal.released_at(desk.agent.name)
-    own = _curve(desk, agent_scope(desk.agent.name, desk.account), session, released, agent.day_open_equity)
-    yield from breaker.money_gauges("", replace(own, peak=agent.peak_equity), desk.agent.limits) if own else ()
-    whole = _curve(desk, account_scope(desk.account), session, released, account.day_open_equity)
-    if whole:
-        yield from breaker.money_gauges("account's ", replace(whole, peak=account.peak_equity), desk.account_limits)
+    mine, all_of_it = _scopes(desk)
+    own = _curve(desk, mine, session, released, known.agent, points.get(mine))
+    whole = _curve(desk, all_of_it, session, released, known.account, points.get(all_of_it))
+    if own is not None:
+        yield from breaker.money_gauges("", own, desk.agent.limits)
+    if whole is not None:
+        yield from breaker.money_gauges("account's ", whole, desk.account_limits)
     yield from breaker.history_gauges(desk.agent.breakers, _history(desk, session, released, now, trouble))
 
 
-def _curve(desk: Desk, scope: str, session: Session, released: datetime | None, opened: Decimal | None) -> Curve | None:
-    """Return the curve's newest point and the day's opening; after a release today, the opening is the release."""
+def _curve(
+    desk: Desk,
+    scope: str,
+    session: Session,
+    released: datetime | None,
+    state: AgentState | AccountState,
+    newest: Decimal | None,
+) -> Curve | None:
+    """Return the curve's newest point, peak and opening; after a release today, the opening is the release."""
     anew = released is not None and released >= session.open
-    points = desk.journal.equity(scope, since=released if anew else session.open)
-    if not points:
+    kept = [value for _, value in desk.journal.equity(scope, since=released if anew else session.open)]
+    values = kept if newest is None else [*kept, newest]
+    if not values:
         return None
-    return Curve(points[0][1] if anew else opened, None, points[-1][1])
+    return Curve(values[0] if anew else state.day_open_equity, state.peak_equity, values[-1])
 
 
 def _history(

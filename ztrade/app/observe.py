@@ -11,8 +11,9 @@ from typing import cast
 
 from ztrade.app import books
 from ztrade.app.desk import Desk
+from ztrade.app.standing import States, states
 from ztrade.domain.decision import Sentiment, SourceReading
-from ztrade.domain.ledger import AccountState, AgentState, Intent
+from ztrade.domain.ledger import AgentState
 from ztrade.domain.schedule import Session
 from ztrade.domain.sentiment import combine
 from ztrade.domain.types import Account, Bars, ExchangeClock, Order, Position, Quote
@@ -41,25 +42,25 @@ class Seen:
     down: Mapping[str, str]
 
 
-def observe(desk: Desk, session: Session, now: datetime) -> Seen:
-    """Read everything concurrently, take over what changed in the books, and return the rest.
+def observe(desk: Desk, session: Session, now: datetime, known: States) -> tuple[Seen, States]:
+    """Read everything concurrently and take over what changed in the books; ``known`` is what the journal says before.
+
+    Returns the rest of what was read, and what the journal says then.
 
     Raises:
         TemporaryError, HaltError: something that the decision cannot do without did not answer.
     """
     wall = desk.clock.wall()
     sessions = sessions_behind(desk, session)
-    intents = books.unfinished(desk)
-    calls = _market_calls(desk, sessions, now)
-    if _may_have_changed(desk, intents, session):
-        since = desk.journal.account_state(desk.account, session.open).last_activity_at
-        calls |= books.reads(desk, intents, since)
-    answers = desk.gather(calls | _source_calls(desk, now))
+    own = books.reads(desk, known) if _may_have_changed(known.agent) else {}
+    answers = desk.gather(_market_calls(desk, sessions, now) | own | _source_calls(desk, now))
     _check_prices(desk, answers)
     needed = books.required({name: found for name, found in answers.items() if not name.startswith(_SENTIMENT)})
-    books.take_over(desk, intents, needed)
+    if own:
+        books.take_over(desk, known.agent.open_intents, needed)
+        known = states(desk, session.open)
     down = _down(desk, answers)
-    return Seen(
+    seen = Seen(
         wall=wall,
         clock=cast("ExchangeClock", needed["clock"]),
         account=cast("Account", needed["account"]),
@@ -71,6 +72,7 @@ def observe(desk: Desk, session: Session, now: datetime) -> Seen:
         sentiment=_sentiment(desk, answers, down),
         down=down,
     )
+    return seen, known
 
 
 def _check_prices(desk: Desk, answers: Mapping[str, object | BaseException]) -> None:
@@ -90,21 +92,19 @@ def sessions_behind(desk: Desk, session: Session) -> Sequence[Session]:
 def _market_calls(desk: Desk, sessions: Sequence[Session], now: datetime) -> dict[str, Callable[[], object]]:
     symbol = desk.agent.symbol
     return {
+        # the longest answer first: it is read while the others are still under way
+        "bars": partial(desk.data.bars, symbol, sessions[0].open, now),
         "clock": desk.exchange.clock,
         "account": desk.exchange.account,
         "positions": desk.exchange.positions,
         "orders": partial(desk.exchange.orders, open_only=True),
         "quote": partial(desk.data.quote, symbol),
-        "bars": partial(desk.data.bars, symbol, sessions[0].open, now),
     }
 
 
-def _may_have_changed(desk: Desk, intents: Sequence[Intent], session: Session) -> bool:
+def _may_have_changed(state: AgentState) -> bool:
     """Tell whether the account book can hold anything of this agent since its last cycle; the close reads it anyway."""
-    agent = desk.agent
-    return bool(intents) or bool(
-        desk.journal.agent_state(agent.name, desk.account, agent.symbol, session.open).holding.qty
-    )
+    return bool(state.open_intents) or bool(state.holding.qty)
 
 
 def _source_calls(desk: Desk, now: datetime) -> dict[str, Callable[[], object]]:
@@ -124,19 +124,3 @@ def _sentiment(desk: Desk, answers: Mapping[str, object | BaseException], down: 
         for source in desk.sources
     }
     return combine(readings, desk.source_weights, down)
-
-
-@dataclass(frozen=True, slots=True)
-class States:
-    """What the journal says after the books were taken over."""
-
-    agent: AgentState
-    account: AccountState
-
-
-def states(desk: Desk, session: Session) -> States:
-    agent = desk.agent
-    return States(
-        desk.journal.agent_state(agent.name, desk.account, agent.symbol, session.open),
-        desk.journal.account_state(desk.account, session.open),
-    )

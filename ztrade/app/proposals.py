@@ -6,8 +6,9 @@ from ztrade.app import books, trade
 from ztrade.app.act import question
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
-from ztrade.app.observe import Seen, observe, states
+from ztrade.app.observe import Seen, observe
 from ztrade.app.run_cycle import Run, finish, gate_exchange
+from ztrade.app.standing import states
 from ztrade.domain import risk
 from ztrade.domain.decision import Action, Decision
 from ztrade.domain.ledger import CycleKind, CycleRecord, Outcome, Proposal, ProposalState
@@ -65,10 +66,10 @@ def _send(run: Run, proposal: Proposal, by: str) -> Ended:
     desk, session = run.desk, run.session
     if session is None or not is_market_open(session, run.now):
         return Ended(Outcome.CLOSED, f"the market is closed: proposal {proposal.id} was not sent")
-    unknown = books.ask_unanswered(desk)
+    known, unknown = books.catch_up(desk, session.open)
     if unknown:
         return Ended(Outcome.BLOCKED, f"order {unknown[0].request.client_order_id} is unanswered")
-    seen = observe(desk, session, run.now)
+    seen, _ = observe(desk, session, run.now, known)
     shut = gate_exchange(run, session, seen)
     if shut is not None:
         return shut
@@ -86,7 +87,7 @@ def _send(run: Run, proposal: Proposal, by: str) -> Ended:
 
 
 def _asked(run: Run, session: Session, seen: Seen, proposal: Proposal) -> risk.Check:
-    known = states(run.desk, session)
+    known = states(run.desk, session.open)
     request = proposal.request
     buying = request.side is Side.BUY
     decision = Decision(

@@ -61,9 +61,8 @@ def _look(desks: Sequence[Desk], session_open: datetime) -> Reconciled:
     first = desks[0]
     busy = _running(desks)
     for desk in desks:
-        books.open_account(desk, session_open)
-        books.ask_unanswered(desk)
-        books.refresh(desk, session_open)
+        known, _ = books.catch_up(desk, session_open)
+        books.refresh(desk, known)
     account, positions, orders = _exchange_side(first)
     ours = _journal_side(desks, session_open)
     theirs = ExchangeSide(account.cash, positions, orders)

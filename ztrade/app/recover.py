@@ -28,10 +28,10 @@ def recover(desk: Desk) -> Sequence[CycleRecord]:
         HaltError: a person must look.
     """
     now = desk.clock.now()
-    account = desk.journal.account_state(desk.account, _opening(desk, now))
-    if account.cash is not None:
-        books.ask_unanswered(desk)
-        books.refresh(desk, _opening(desk, now))
+    opening = _opening(desk, now)
+    if desk.journal.account_state(desk.account, opening).cash is not None:
+        known, _ = books.catch_up(desk, opening)
+        books.refresh(desk, known)
     expire_proposals(desk, now)
     desk.journal.end_dead_extras(desk.agent.name, now, desk.clock.wall())
     return [_close(desk, claim, now) for claim in _dead(desk, now)]

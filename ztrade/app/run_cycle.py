@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,13 +13,14 @@ from ztrade.app.act import act, has_stop
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
 from ztrade.app.guard import TROUBLE
-from ztrade.app.observe import Seen, observe, states
+from ztrade.app.observe import Seen, observe
 from ztrade.app.replay import recorded
+from ztrade.app.standing import States
 from ztrade.app.tell import tell
 from ztrade.app.think import inputs_of, think
 from ztrade.app.trade import HaltedNow, NoEntry
 from ztrade.domain.breaker import Trouble
-from ztrade.domain.ledger import NOT_THERE, Claim, CycleKind, CycleRecord, HaltRecord, Outcome
+from ztrade.domain.ledger import NOT_THERE, Claim, CycleKind, CycleRecord, HaltRecord, Observed, Outcome
 from ztrade.domain.messages import Severity
 from ztrade.domain.schedule import Session, is_market_open, is_slot, market_day
 from ztrade.domain.types import Leg
@@ -41,7 +41,8 @@ log = structlog.get_logger()
 class Run:
     """A cycle under way; ``now`` is exchange time at its start, ``timings`` wall seconds per step.
 
-    ``details`` is the decision, once it was made, and what troubled the cycle: recorded whatever becomes of its order.
+    ``details`` is the decision, once it was made, and what troubled the cycle. It, ``inputs`` and ``observed`` are kept
+    whatever its order becomes.
     """
 
     desk: Desk
@@ -51,15 +52,26 @@ class Run:
     session: Session | None
     inputs: Mapping[str, object] = field(default_factory=dict)
     details: Mapping[str, object] = field(default_factory=dict)
+    observed: Observed | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        began = self.desk.timer()
-        try:
-            yield
-        finally:
-            self.timings[name] = self.timings.get(name, 0.0) + self.desk.timer() - began
+    def step(self, name: str) -> _Step:
+        return _Step(self, name)
+
+
+class _Step:
+    """Times one step of a run, also where it fails."""
+
+    __slots__ = ("_began", "_name", "_run")
+
+    def __init__(self, run: Run, name: str) -> None:
+        self._run, self._name, self._began = run, name, 0.0
+
+    def __enter__(self) -> None:
+        self._began = self._run.desk.timer()
+
+    def __exit__(self, *_failure: object) -> None:
+        self._run.timings[self._name] = self._run.desk.timer() - self._began
 
 
 def run_cycle(desk: Desk, *, slot: datetime | None = None, manual: bool | None = None) -> CycleRecord | None:
@@ -83,8 +95,11 @@ def run_cycle(desk: Desk, *, slot: datetime | None = None, manual: bool | None =
         return None
     session = desk.calendar.session(market_day(due))
     run = Run(desk, claim, max(now, due), desk.agent.manual or bool(manual), session)
-    with structlog.contextvars.bound_contextvars(cycle_id=claim.cycle_id):
+    before = structlog.contextvars.bind_contextvars(cycle_id=claim.cycle_id)
+    try:
         return finish(run, lambda: _failed(no_clock) if no_clock is not None else _cycle(run))
+    finally:
+        structlog.contextvars.reset_contextvars(**before)
 
 
 def _read_clock(desk: Desk, slot: datetime | None) -> tuple[datetime, TemporaryError | None]:
@@ -132,7 +147,7 @@ def finish(run: Run, body: Callable[[], Ended]) -> CycleRecord | None:
             details=ended.details or run.details,
             timings=run.timings,
         )
-        run.desk.journal.finish(run.claim, record)
+        run.desk.journal.finish(run.claim, record, run.observed)
     except ClaimLost as error:
         log.warning("claim_lost", error=str(error))
         return None
@@ -197,8 +212,7 @@ def _shut(run: Run) -> Ended | None:
 
 def _open_cycle(run: Run, session: Session) -> Ended:
     with run.step("settle"):
-        books.open_account(run.desk, session.open)
-        unknown = books.ask_unanswered(run.desk)
+        known, unknown = books.catch_up(run.desk, session.open)
     if unknown:
         name = unknown[0].request.client_order_id
         return Ended(Outcome.BLOCKED, f"order {name} is unanswered: nothing new before the exchange has said", (name,))
@@ -206,13 +220,12 @@ def _open_cycle(run: Run, session: Session) -> Ended:
     if inherited is not None:
         return inherited
     with run.step("observe"):
-        seen = observe(run.desk, session, run.now)
+        seen, known = observe(run.desk, session, run.now, known)
     shut = gate_exchange(run, session, seen)
     if shut is None:
-        return _decide_and_act(run, session, seen)
+        return _decide_and_act(run, session, seen, known)
     if TROUBLE in run.details:
-        known = states(run.desk, session)
-        guard.watch(run.desk, session, run.now, known.agent, known.account, trouble=Trouble.CLOCK_SKEW)
+        guard.watch(run.desk, session, run.now, known, {}, trouble=Trouble.CLOCK_SKEW)
     return shut
 
 
@@ -287,17 +300,16 @@ def gate_exchange(run: Run, session: Session, seen: Seen) -> Ended | None:
     return None
 
 
-def _decide_and_act(run: Run, session: Session, seen: Seen) -> Ended:
+def _decide_and_act(run: Run, session: Session, seen: Seen, known: States) -> Ended:
     desk = run.desk
-    known = states(desk, session)
     trouble = _trouble(run, seen)
-    if is_market_open(session, run.now):
-        books.record_equity(desk, run.now, known.agent.holding, seen.quote, seen.account.equity)
-        guard.glance(desk, session, run.now, known, seen, trouble)
+    is_open = is_market_open(session, run.now)
+    points = books.equity_points(desk, known.agent.holding, seen.quote, seen.account.equity) if is_open else {}
+    run.observed = Observed(run.now, desk.agent.symbol, points, seen.sentiment)
+    if is_open:
+        guard.glance(desk, session, run.now, known, points, trouble)
     if seen.down:
         log.warning("sentiment_sources_down", sources=dict(seen.down))
-    if seen.sentiment is not None:
-        desk.journal.record_sentiment(run.claim, desk.agent.symbol, run.now, seen.sentiment)
     with run.step("decide"):
         thought = think(desk.agent, desk.strategy, inputs_of(desk, seen, known.agent, run.now))
     run.details = {
@@ -310,7 +322,7 @@ def _decide_and_act(run: Run, session: Session, seen: Seen) -> Ended:
     if not _may_act(run, session):
         return Ended(Outcome.OBSERVED, f"outside regular hours: {thought.decision.rationale}")
     with run.step("act"):
-        return act(desk, run.claim, session, seen, known, thought, manual=run.manual, now=run.now)
+        return act(desk, run.claim, session, seen, known, thought, points, manual=run.manual, now=run.now)
 
 
 def _trouble(run: Run, seen: Seen) -> Trouble | None:

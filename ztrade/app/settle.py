@@ -9,7 +9,8 @@ from ztrade.app import books
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
 from ztrade.app.run_cycle import Run, finish
-from ztrade.domain.ledger import CycleKind, CycleRecord, Outcome
+from ztrade.app.standing import states
+from ztrade.domain.ledger import CycleKind, CycleRecord, Observed, Outcome
 from ztrade.domain.schedule import market_day
 from ztrade.errors import HaltError, Rejected
 
@@ -46,14 +47,13 @@ def settle(desk: Desk, session_close: datetime) -> CycleRecord | None:
 def _settle(run: Run, session_close: datetime) -> Ended:
     desk = run.desk
     session_open = run.session.open if run.session is not None else session_close
-    books.open_account(desk, session_open)
-    unknown = books.ask_unanswered(desk)
-    fills = books.refresh(desk, session_open, books.SETTLE_OVERLAP)
-    state = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, session_open)
+    known, unknown = books.catch_up(desk, session_open)
+    fills = books.refresh(desk, known, books.SETTLE_OVERLAP)
+    holding = states(desk, session_open).agent.holding
     equity = desk.exchange.account().equity
     quote = desk.data.quote(desk.agent.symbol)
-    books.record_equity(desk, run.now, state.holding, quote, equity)
-    reason = f"settled: {len(fills)} new fills, holds {state.holding.qty} {desk.agent.symbol}"
+    run.observed = Observed(run.now, desk.agent.symbol, books.equity_points(desk, holding, quote, equity))
+    reason = f"settled: {len(fills)} new fills, holds {holding.qty} {desk.agent.symbol}"
     if unknown:
         reason += f", unanswered: {', '.join(i.request.client_order_id for i in unknown)}"
     return Ended(Outcome.SETTLED, reason, details={"equity": str(equity), "price": str(quote.bid)})

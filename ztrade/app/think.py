@@ -65,9 +65,9 @@ def think(agent: Agent, strategy: Strategy, inputs: Inputs) -> Thought:
 
 def inputs_of(desk: Desk, seen: Seen, state: AgentState, now: datetime) -> Inputs:
     """Return the inputs of a decision at ``now``: the view holds complete bars of the timeframe only."""
-    made = aggregate(seen.bars, desk.agent.timeframe, seen.sessions, now)
     # a fixed length: indicators with a memory must not depend on how much history happened to be there
-    bars = made.bars.slice(max(0, len(made.bars) - desk.strategy.lookback), len(made.bars))
+    made = aggregate(seen.bars, desk.agent.timeframe, seen.sessions, now, desk.strategy.lookback)
+    bars = made.bars
     holding = state.holding
     view = MarketView(
         symbol=desk.agent.symbol,

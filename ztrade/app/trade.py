@@ -11,6 +11,7 @@ import structlog
 
 from ztrade.app import books
 from ztrade.app.desk import Desk
+from ztrade.app.standing import states
 from ztrade.domain import risk
 from ztrade.domain.decision import Decision
 from ztrade.domain.identity import entry_id, exit_id
@@ -250,9 +251,9 @@ def leave(
         desk.journal.check(claim)
     for intent, order in holding_orders:
         cancel(desk, intent, order, cause)
-    books.refresh(desk, session_open)
-    state = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, session_open)
-    qty = min(state.holding.qty, _shares_there(desk)) if state.holding.qty > 0 else Decimal(0)
+    books.refresh(desk, states(desk, session_open))
+    held = states(desk, session_open).agent.holding.qty
+    qty = min(held, _shares_there(desk)) if held > 0 else Decimal(0)
     if qty <= 0:
         return None
     return _sell(desk, claim, cause, qty, now, bare=even_halted or bool(holding_orders))

@@ -15,7 +15,11 @@ MAX_ORDER_ID = 128
 def stamp(at: datetime) -> str:
     """Return the instant as ``20220822T143500Z``, with microseconds where it has any."""
     utc = at.astimezone(UTC)
-    return utc.strftime("%Y%m%dT%H%M%S") + (f"{utc.microsecond:06d}" if utc.microsecond else "") + "Z"
+    return (
+        utc.isoformat()[:19].replace("-", "").replace(":", "")
+        + (f"{utc.microsecond:06d}" if utc.microsecond else "")
+        + "Z"
+    )
 
 
 def cycle_id(agent: str, slot: datetime, kind: CycleKind) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from ztrade.domain.decision import Sentiment
 from ztrade.domain.types import Leg, Order, OrderRequest, Side
 
 
@@ -70,6 +72,36 @@ class CycleRecord:
     inputs: Mapping[str, object] = field(default_factory=dict)
     details: Mapping[str, object] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a cycle saw at ``at`` that is kept beside its outcome.
+
+    ``equity`` holds points of equity curves, in dollars, by scope; ``sentiment`` is what was thought of ``symbol``.
+
+    Raises:
+        ValueError: one of them is not a number: said here, because no outcome must fail for what is written with it.
+    """
+
+    at: datetime
+    symbol: str
+    equity: Mapping[str, Decimal] = field(default_factory=dict)
+    sentiment: Sentiment | None = None
+
+    def __post_init__(self) -> None:
+        for scope, value in self.equity.items():
+            if not value.is_finite():
+                raise ValueError(f"{scope}: {value} is no amount")
+        if self.sentiment is not None and not all(map(math.isfinite, _numbers(self.sentiment))):
+            raise ValueError(f"{self.symbol}: a number of {self.sentiment} is none")
+
+
+def _numbers(found: Sentiment) -> list[float]:
+    numbers = [found.score, found.confidence, found.agreement]
+    for reading in found.readings:
+        numbers += (reading.score, reading.confidence)
+    return numbers
 
 
 class IntentState(StrEnum):

@@ -58,8 +58,11 @@ def slots_of(session: Session, every: timedelta, kinds: Sequence[SessionKind]) -
 
 def is_slot(session: Session, every: timedelta, kinds: Sequence[SessionKind], at: datetime) -> bool:
     """Tell whether ``at`` is one of the slots of the named parts of the day."""
-    bounds = (session.bounds(kind) for kind in kinds)
-    return any(begin < at < end and not (at - begin) % every for begin, end in bounds)
+    for kind in kinds:
+        begin, end = session.bounds(kind)
+        if begin < at < end and not (at - begin) % every:
+            return True
+    return False
 
 
 def _aligned(begin: datetime, end: datetime, every: timedelta) -> Iterator[datetime]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -147,7 +146,8 @@ def _agreement(pairs: Iterable[tuple[float, float]]) -> float:
     """Return the share of the weight that carries the majority's label."""
     by_label: dict[str, float] = {}
     for weight, score in pairs:
-        by_label[label(score)] = by_label.get(label(score), 0.0) + weight
+        name = label(score)
+        by_label[name] = by_label.get(name, 0.0) + weight
     return max(by_label.values()) / math.fsum(by_label.values())
 
 
@@ -190,7 +190,7 @@ def combine(
     return Sentiment(
         score=_clamp(math.fsum(applied[name] * reading.score for name, reading in heard.items())),
         confidence=_unit(math.fsum(applied[name] * reading.confidence for name, reading in heard.items())),
-        agreement=max(Counter(label(reading.score) for reading in heard.values()).values()) / len(heard),
+        agreement=_agreement([(1.0, reading.score) for reading in heard.values()]),
         readings=tuple(heard.values()),
         weights=applied,
         missing=absent,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from ztrade.domain.schedule import Session
-from ztrade.domain.types import BarRow, Bars, bars_from_rows
+from ztrade.domain.types import Bars
 
 SPAN = 300
 #: decimals of a price, as the served exchange writes them; a split-adjusted file may have more, and a decision at a
@@ -32,10 +33,12 @@ class RegularBars:
             raise ValueError(f"{source.symbol}: bars of {source.span} cannot be put together to 5 minutes")
         self.source = source
         self._bars = _regular(source, span, sessions)
+        # a search in a list makes no new numbers
+        self._starts = list(self._bars.start)
 
     def complete(self, start: datetime, end: datetime, now: datetime) -> Bars:
         """Return the bars that begin in [start, end) and were complete at ``now``, as views."""
-        starts = self._bars.start
+        starts = self._starts
         first = bisect_left(starts, ceil(start.timestamp()))
         last = min(bisect_left(starts, ceil(end.timestamp())), bisect_right(starts, now.timestamp() - SPAN))
         return self._bars.slice(first, max(first, last))
@@ -48,13 +51,9 @@ def _regular(source: Bars, span: int, sessions: Sequence[Session]) -> Bars:
         last = bisect_right(source.start, int(session.close.timestamp()) - span)
         for row in range(first, last):
             _put_together(rows, source, row)
-    ordered = (_as_written(start, *values) for start, values in rows.items())
-    return bars_from_rows(source.symbol, timedelta(seconds=SPAN), ordered)
-
-
-def _as_written(start: int, opened: float, high: float, low: float, close: float, volume: float) -> BarRow:
-    prices = (round(price, PLACES) for price in (opened, high, low, close))
-    return (datetime.fromtimestamp(start, UTC), *prices, float(round(volume)))  # type: ignore[return-value]
+    places = (PLACES, PLACES, PLACES, PLACES, 0)
+    columns = [array("d", [round(row[n], places[n]) for row in rows.values()]) for n in range(5)]
+    return Bars(source.symbol, timedelta(seconds=SPAN), array("q", rows), *columns)
 
 
 def _put_together(rows: dict[int, list[float]], source: Bars, row: int) -> None:

@@ -20,10 +20,10 @@ import structlog
 from ztrade import ports
 from ztrade.app import flatten, guard
 from ztrade.app.desk import Desk
-from ztrade.app.observe import states
 from ztrade.app.outbox import deliver
 from ztrade.app.reconcile import reconcile
 from ztrade.app.recover import recover
+from ztrade.app.standing import states
 from ztrade.app.summary import summarize
 from ztrade.app.tell import tell
 from ztrade.config import Config
@@ -192,8 +192,7 @@ class Keeper:
         session = self._session(desk)
         now = desk.clock.now()
         if session is not None and is_market_open(session, now):
-            known = states(desk, session)
-            guard.watch(desk, session, now, known.agent, known.account)
+            guard.watch(desk, session, now, states(desk, session.open), {})
 
     def summarize(self) -> None:
         """Tell the day of every account after its close."""

@@ -38,8 +38,10 @@ class Aggregated:
     missing: int = 0
 
 
-def aggregate(bars: Bars, span: timedelta, sessions: Sequence[Session], now: datetime) -> Aggregated:
-    """Return the buckets of ``span`` that are complete at ``now``, oldest first.
+def aggregate(
+    bars: Bars, span: timedelta, sessions: Sequence[Session], now: datetime, most: int | None = None
+) -> Aggregated:
+    """Return the buckets of ``span`` that are complete at ``now``, oldest first; the last ``most`` of them.
 
     A bucket is complete once min(its start + span, its session's close) is not later than ``now``, whether or not all
     its base bars are there; a bucket without any is left out. Base bars outside ``sessions`` are left out, too.
@@ -49,6 +51,7 @@ def aggregate(bars: Bars, span: timedelta, sessions: Sequence[Session], now: dat
         span: the timeframe, a whole multiple of the base bars' span.
         sessions: the sessions that the bars come from, oldest first; ones without bars do no harm.
         now: aware instant.
+        most: how many bars are wanted, at least 1; all of them where None.
 
     Raises:
         ValueError: ``span`` is not a whole multiple of the base bars' span.
@@ -64,6 +67,7 @@ def aggregate(bars: Bars, span: timedelta, sessions: Sequence[Session], now: dat
     if len(filled) and buckets[0, filled[0]] < starts[0]:
         # the bars begin inside this bucket: what a shorter history cut off must not change the bars that follow
         filled = filled[1:]
+    filled = filled if most is None else filled[-most:]
     made = _reduce(bars, span, buckets[0][filled], first[filled], last[filled])
     today = next((session for session in reversed(sessions) if session.open <= now), None)
     return Aggregated(made, today, _missing(today, base, bars, buckets))

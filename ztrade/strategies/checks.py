@@ -9,13 +9,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ztrade.domain.decision import MarketView
-from ztrade.domain.types import Bars
-from ztrade.strategies.indicators import Columns
-
-Integers = NDArray[np.int64]
+from ztrade.strategies.indicators import KEPT, Columns
 
 #: a longer break between sessions than this is an outage: the longest since 2001 is Friday to Wednesday (Sandy, 2012)
 LONGEST_BREAK = timedelta(days=5)
@@ -23,8 +19,6 @@ LONGEST_BREAK = timedelta(days=5)
 JUMP = 1.4
 #: dollars: the smallest tick there is, and far above the highest price ever paid for a share; shares in one bar
 LOWEST, HIGHEST, MOST_SHARES = 1e-4, 1e9, 1e15
-# array.max() and array.min() call these by way of Python, which costs as much again for arrays as short as these
-_most, _least = np.maximum.reduce, np.minimum.reduce
 
 
 def why_not_ready(view: MarketView, data: Columns, *, min_bars: int, max_hole: int, max_missing: int) -> str | None:
@@ -39,13 +33,10 @@ def why_not_ready(view: MarketView, data: Columns, *, min_bars: int, max_hole: i
     """
     if len(view.bars) < min_bars:
         return f"warm-up: {len(view.bars)} of {min_bars} bars"
-    starts: Integers = np.frombuffer(view.bars.start, dtype=np.int64)
-    steps = starts[1:] - starts[:-1]
     return (
         _broken(view.price, data)
-        or _disorder(view, steps)
-        or _stale(view)
-        or _hole(view.bars, starts, steps, max_hole)
+        or _untimely(view, data)
+        or _hole(view.bars.span, data, max_hole)
         or _incomplete(view, max_missing)
         or _still(data)
     )
@@ -54,9 +45,7 @@ def why_not_ready(view: MarketView, data: Columns, *, min_bars: int, max_hole: i
 def _broken(price: float, data: Columns) -> str | None:
     if not LOWEST <= price <= HIGHEST:
         return f"the price {price} is not a price"
-    columns = (data.open, data.high, data.low, data.close, data.volume)
-    # as with the indicators: several slots see the same bars
-    flaw, worst = _seen(*(column.tobytes() for column in columns))
+    flaw, worst = _flaw(data)
     last = price / float(data.close[-1]) if not flaw else 1.0
     worst = max(worst, last, 1 / last)
     if flaw or worst <= JUMP:
@@ -64,34 +53,41 @@ def _broken(price: float, data: Columns) -> str | None:
     return f"the price jumped by a factor of {worst:.2f}: an unadjusted split or a wrong print"
 
 
-@lru_cache(maxsize=16)
-def _seen(*columns: bytes) -> tuple[str | None, float]:
+@lru_cache(maxsize=KEPT)
+def _flaw(data: Columns) -> tuple[str | None, float]:
     """Return what is wrong with the numbers, and the largest factor between a close and the one before."""
-    opens, high, low, close, volume = (np.frombuffer(column) for column in columns)
-    prices = np.concatenate((opens, high, low, close))
+    prices = np.concatenate((data.open, data.high, data.low, data.close))
     # negated: a comparison with NaN is false, and the largest of anything and NaN is NaN
-    if not (float(prices.max()) <= HIGHEST and float(volume.max()) <= MOST_SHARES):
+    if not (float(prices.max()) <= HIGHEST and float(data.volume.max()) <= MOST_SHARES):
         return "a bar is not a number", 1.0
-    if float(prices.min()) < LOWEST or float(volume.min()) < 0:
+    if float(prices.min()) < LOWEST or float(data.volume.min()) < 0:
         return "a bar has a price of zero or less, or a negative volume", 1.0
-    if float((high - low).min()) < 0:
+    if float((data.high - data.low).min()) < 0:
         return "a bar's high is under its low", 1.0
-    step = close[1:] / close[:-1]
+    step = data.close[1:] / data.close[:-1]
     return None, max(float(step.max()), 1 / float(step.min()))
 
 
-def _disorder(view: MarketView, steps: Integers) -> str | None:
-    if int(_least(steps)) <= 0:
+def _untimely(view: MarketView, data: Columns) -> str | None:
+    if _steps(data)[0] <= 0:
         return "the bars are not in order of time"
-    end = _end(view)
-    return f"the last bar ends at {_clock(end)}, after the present" if end > view.at else None
-
-
-def _stale(view: MarketView) -> str | None:
-    last, expected = _end(view), _expected_end(view)
-    if last < expected:
-        return f"stale bars: the last one ends at {_clock(last)}, expected one until {_clock(expected)}"
+    end, expected = _end(view), _expected_end(view)
+    if end > view.at:
+        return f"the last bar ends at {_clock(end)}, after the present"
+    if end < expected:
+        return f"stale bars: the last one ends at {_clock(end)}, expected one until {_clock(expected)}"
     return None
+
+
+@lru_cache(maxsize=KEPT)
+def _steps(data: Columns) -> tuple[int, int]:
+    """Return the least seconds from one bar to the next, and the most within the last session.
+
+    Regular hours keep a session within one day of UTC.
+    """
+    steps = data.start[1:] - data.start[:-1]
+    first = int(data.start.searchsorted(data.start[-1] // 86_400 * 86_400))
+    return int(steps.min()), int(steps[first:].max(initial=0))
 
 
 def _expected_end(view: MarketView) -> datetime:
@@ -115,11 +111,8 @@ def _end(view: MarketView) -> datetime:
     return end
 
 
-def _hole(bars: Bars, starts: Integers, steps: Integers, allowed: int) -> str | None:
-    """Look for missing bars in the last session, which regular hours keep within one day of UTC."""
-    span = int(bars.span.total_seconds())
-    first = int(starts.searchsorted(starts[-1] // 86_400 * 86_400))
-    longest = int(steps[first:].max(initial=span)) // span - 1
+def _hole(span: timedelta, data: Columns, allowed: int) -> str | None:
+    longest = _steps(data)[1] // int(span.total_seconds()) - 1
     return f"{longest} bars in a row are missing in this session, {allowed} may be" if longest > allowed else None
 
 
@@ -129,10 +122,11 @@ def _incomplete(view: MarketView, allowed: int) -> str | None:
     return None
 
 
+@lru_cache(maxsize=KEPT)
 def _still(data: Columns) -> str | None:
     if data.volume[-1] == 0:
         return "no share was traded in the last bar: halted?"
-    if float(_most(data.high[-20:])) == float(_least(data.low[-20:])):
+    if float(data.high[-20:].max()) == float(data.low[-20:].min()):
         return "the price did not move for 20 bars"
     return None
 

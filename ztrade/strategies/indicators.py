@@ -26,13 +26,21 @@ MIN_BARS = 15
 #: length of the mean, of sigma and of the volume's mean; during the warm-up they use the bars there are
 MEAN_BARS = 20
 
+#: windows of bars about which everything is remembered: a few for each agent of a process
+KEPT = 16
+
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """The last WINDOW bars as numpy views, oldest first."""
+    """The last WINDOW bars for numpy, oldest first; ``start`` holds the beginnings of all the bars that were given.
 
+    The same bars are the same object, so that what follows from them alone is found by it.
+    """
+
+    start: Integers
     open: Floats
     high: Floats
     low: Floats
@@ -76,22 +84,22 @@ class Indicators:
 
 
 def columns(bars: Bars) -> Columns:
-    """Return the last WINDOW bars without copying them."""
+    """Return the last WINDOW bars, copied."""
     first = max(0, len(bars) - WINDOW)
-    return Columns(
-        *(np.frombuffer(column)[first:] for column in (bars.open, bars.high, bars.low, bars.close, bars.volume))
-    )
+    numbers = (bars.open, bars.high, bars.low, bars.close, bars.volume)
+    return _columns(bars.start.tobytes(), *(column[first:].tobytes() for column in numbers))
 
 
+# an agent that looks every 5 minutes sees the same bars of 15 minutes three times: one comparison instead
+@lru_cache(maxsize=KEPT)
+def _columns(start: bytes, *numbers: bytes) -> Columns:
+    return Columns(np.frombuffer(start, dtype=np.int64), *(np.frombuffer(column) for column in numbers))
+
+
+@lru_cache(maxsize=KEPT)
 def compute(data: Columns) -> Indicators:
     """Return the indicators at the last of at least MIN_BARS bars; NaN where the input has NaN."""
-    # an agent that looks every 5 minutes sees the same bars of 15 minutes three times: one comparison instead
-    return _computed(*(column.tobytes() for column in (data.high, data.low, data.close, data.volume)))
-
-
-@lru_cache(maxsize=16)
-def _computed(*columns: bytes) -> Indicators:
-    high, low, close, volume = (np.frombuffer(column) for column in columns)
+    high, low, close, volume = data.high, data.low, data.close, data.volume
     length = min(MEAN_BARS, len(close))
     upper, middle, _ = talib.BBANDS(close, timeperiod=length, nbdevup=2, nbdevdn=2)
     before = volume[-1 - MEAN_BARS : -1]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ztrade.domain.decision import MarketView, Signal
 from ztrade.strategies.checks import why_not_ready
-from ztrade.strategies.indicators import FULL_BARS, WINDOW, Columns, Indicators, columns, compute
+from ztrade.strategies.indicators import FULL_BARS, KEPT, WINDOW, Columns, Indicators, columns, compute
 from ztrade.strategies.strategy import COMMON, Parameter, checked, clip, time_stop
 
 #: bars over which the thrust is measured: two hours of 15-minute bars
@@ -49,9 +50,15 @@ class Momentum:
         )
         if problem:
             return Signal(0.0, 0.0, exit_reason=late, not_ready=problem)
+        said = _say(self, data)
+        leave = late or (self._gone(compute(data)) if view.held_qty > 0 and not said.not_ready else None)
+        return said if leave is None else replace(said, exit_reason=leave)
+
+    def say(self, data: Columns) -> Signal:
+        """Return what the bars say by themselves, whatever is held."""
         now = compute(data)
         if not now.usable():
-            return Signal(0.0, 0.0, exit_reason=late, not_ready="the indicators have no value")
+            return Signal(0.0, 0.0, not_ready="the indicators have no value")
         votes = _votes(data, now)
         mean = sum(votes.values()) / len(votes)
         return Signal(
@@ -59,7 +66,6 @@ class Momentum:
             confidence=self._confidence(mean, votes, now),
             reasons=self._reasons(now, votes),
             values=_values(now, votes),
-            exit_reason=late or (self._gone(now) if view.held_qty > 0 else None),
         )
 
     def _confidence(self, mean: float, votes: Mapping[str, float], now: Indicators) -> float:
@@ -86,6 +92,11 @@ class Momentum:
         if now.above_sma20:
             reasons.append(f"{now.above_sma20} bars above SMA20, young up to {self.fresh}")
         return tuple(reasons)
+
+
+@lru_cache(maxsize=KEPT)
+def _say(strategy: Momentum, data: Columns) -> Signal:
+    return strategy.say(data)
 
 
 def create(parameters: Mapping[str, float]) -> Momentum:

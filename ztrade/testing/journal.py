@@ -27,6 +27,7 @@ from ztrade.domain.ledger import (
     Holding,
     Intent,
     IntentState,
+    Observed,
     Outcome,
     Proposal,
     ProposalState,
@@ -103,8 +104,20 @@ class MemoryJournal:
     ) -> Claim | None:
         return self._cycles.claim(agent, slot, kind, owner=owner, now=now, wall=wall, lease=lease, gone=gone)
 
-    def finish(self, claim: Claim, record: CycleRecord) -> None:
-        self._cycles.finish(claim, record)
+    def finish(self, claim: Claim, record: CycleRecord, observed: Observed | None = None) -> None:
+        with self._lock:
+            if observed is not None:
+                check_aware(observed.at)
+            self._cycles.finish(claim, record)
+            if observed is not None:
+                self._keep_observed(claim, observed)
+
+    def _keep_observed(self, claim: Claim, observed: Observed) -> None:
+        for scope, value in observed.equity.items():
+            self._curves.setdefault(scope, _Curve()).put(observed.at, value)
+        if observed.sentiment is not None:
+            seen = SentimentRecord(claim.cycle_id, claim.agent, observed.symbol, observed.at, observed.sentiment)
+            self._sentiments[claim.cycle_id, observed.symbol] = seen
 
     def check(self, claim: Claim) -> None:
         self._cycles.check(claim)
@@ -272,13 +285,6 @@ class MemoryJournal:
         kept = [t for t in found if (agent is None or t.agent == agent) and (since is None or t.closed_at >= since)]
         return sorted(kept, key=lambda trip: (trip.closed_at, trip.opened_at, trip.agent))
 
-    def record_equity(self, scope: str, at: datetime, equity: Decimal) -> None:
-        check_aware(at)
-        if not equity.is_finite():
-            to_money(equity)
-        with self._lock:
-            self._curves.setdefault(scope, _Curve()).put(at, equity)
-
     def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]:
         check_aware(since)
         curve = self._curves.get(scope, _NO_CURVE)
@@ -291,17 +297,6 @@ class MemoryJournal:
             curve.peak = curve.value[-1] if curve.value else None
 
     # -- sentiment, proposals, halts ---------------------------------------------------------------------------------
-    def record_sentiment(self, claim: Claim, symbol: str, at: datetime, sentiment: Sentiment) -> None:
-        check_aware(at)
-        scores = (sentiment.score, *(reading.score for reading in sentiment.readings))
-        confidences = (sentiment.confidence, *(reading.confidence for reading in sentiment.readings))
-        for value in (*scores, *confidences, sentiment.agreement):
-            to_ratio(value)
-        with self._lock:
-            self._cycles.check(claim)
-            record = SentimentRecord(claim.cycle_id, claim.agent, symbol, at, sentiment)
-            self._sentiments[claim.cycle_id, symbol] = record
-
     def sentiments(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[SentimentRecord]:
         """Return recorded sentiment with its per-source breakdown, oldest first."""
         found = [

@@ -14,7 +14,7 @@ from ztrade.app.desk import Desk
 from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.agent import Agent
 from ztrade.domain.decision import MarketView, Signal
-from ztrade.domain.ledger import CycleRecord
+from ztrade.domain.ledger import CycleKind, CycleRecord, Observed, Outcome
 from ztrade.domain.types import ExchangeClock, Order, OrderRequest, Quote
 from ztrade.exchange.core.engine import Engine
 from ztrade.exchange.core.settings import Settings
@@ -152,6 +152,15 @@ class Bench:
         record = run_cycle(self.desk, slot=self.at(minutes), manual=manual)
         assert record is not None
         return record
+
+    def was_worth(self, scope: str, at: datetime, value: Decimal) -> None:
+        """Let an equity curve have this point, seen by an extra cycle of somebody else."""
+        claim = self.journal.claim(
+            "another", at, CycleKind.EXTRA, owner="test", now=at, wall=self.market.wall(), lease=MINUTE
+        )
+        assert claim is not None
+        record = CycleRecord(claim.cycle_id, "another", at, claim.kind, Outcome.HELD, "held", at, at)
+        self.journal.finish(claim, record, Observed(at, "SPY", {scope: value}))
 
     def with_agent(self, **changes: Any) -> None:
         """Change the agent's settings from now on."""

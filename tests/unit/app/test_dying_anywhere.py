@@ -15,7 +15,7 @@ from ztrade.domain.ledger import UNRESOLVED, CycleKind
 from ztrade.domain.types import Side
 
 DAY = {30: BUY, 35: HOLD, 40: LEAVE, 45: BUY, 50: LEAVE, 55: HOLD, 60: HOLD}
-JOURNAL = ("claim", "check", "plan", "resolve", "book", "open_account", "record_equity", "finish")
+JOURNAL = ("claim", "check", "plan", "resolve", "book", "open_account", "finish")
 EXCHANGE = ("submit", "cancel", "order", "order_by_client_id", "positions", "account", "activities")
 
 

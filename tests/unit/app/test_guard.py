@@ -29,7 +29,7 @@ def told(bench: Bench, severity: Severity = Severity.CRITICAL) -> list[str]:
 def lost(bench: Bench, dollars: int, scope: str = SPY) -> None:
     """Let yesterday end so much above where the curve is today."""
     usual = 10_000 if scope == SPY else 100_000
-    bench.journal.record_equity(scope, YESTERDAY, D(usual + dollars))
+    bench.was_worth(scope, YESTERDAY, D(usual + dollars))
 
 
 def test_a_daily_loss_makes_the_agent_reducing() -> None:
@@ -58,7 +58,7 @@ def test_a_position_that_falls_trips_on_equity_with_its_open_loss() -> None:
     """Nothing was realized yet: the peak and the open loss are what count."""
     bench = Bench()
     assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
-    bench.journal.record_equity(SPY, YESTERDAY, D(12_600))
+    bench.was_worth(SPY, YESTERDAY, D(12_600))
     bench.with_agent(limits=changed(bench.desk.agent.limits, max_daily_loss=D(9_000)))
     bench.cycle(35, HOLD)
     assert (bench.halts.reducing("spy") or "").startswith("drawdown 20.")

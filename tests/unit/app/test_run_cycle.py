@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 import pytest
 import structlog
@@ -31,6 +31,7 @@ from ztrade.errors import (
     OutcomeUnknown,
     RateLimited,
 )
+from ztrade.ports import Journal
 from ztrade.testing.journal import MemoryJournal
 
 
@@ -617,6 +618,30 @@ def test_what_the_sources_said_is_kept() -> None:
     assert (kept.cycle_id, kept.sentiment.score) == (record.cycle_id, 0.4)
     assert [(reading.source, reading.score) for reading in kept.sentiment.readings] == [("news", 0.4)]
     assert "sources_down" not in record.details
+
+
+# -- what a cycle costs ----------------------------------------------------------------------------------------------
+
+
+class Counted:
+    """A journal that writes down what it is asked."""
+
+    def __init__(self, inner: Journal) -> None:
+        self.inner, self.asked = inner, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self.inner, name)
+
+
+def test_a_hold_asks_the_journal_four_times(bench: Bench) -> None:
+    """Each question is a transaction on a disk: the claim, one look at agent and account, the outcome with all else."""
+    bench.cycle(30)
+    counted = Counted(bench.journal)
+    bench.desk = replace(bench.desk, journal=cast("Journal", counted))
+    assert bench.cycle(35).outcome is Outcome.HELD
+    assert counted.asked == ["claim", "agent_state", "account_state", "finish"]
+    assert [at for at, _ in bench.journal.equity("account:embedded")][-1] == OPEN + timedelta(minutes=35)
 
 
 # -- limits in a running day -----------------------------------------------------------------------------------------

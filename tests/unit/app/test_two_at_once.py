@@ -16,7 +16,7 @@ from ztrade.app.desk import Desk
 from ztrade.app.proposals import approve
 from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.identity import entry_id
-from ztrade.domain.ledger import CycleKind, Intent, IntentState, Outcome
+from ztrade.domain.ledger import AgentState, CycleKind, Intent, IntentState, Outcome
 from ztrade.domain.types import Leg, OrderRequest, Side
 
 
@@ -54,6 +54,29 @@ def test_a_slot_and_a_run_by_hand_do_not_both_enter(bench: Bench) -> None:
     assert record.outcome is Outcome.FAILED
     assert "under way" in record.reason
     assert len(bench.orders()) == 1
+
+
+def test_what_another_process_traded_while_a_cycle_looked_counts_against_its_limits(bench: Bench) -> None:
+    """The journal was read before the market; a trade that began and ended since then leaves no order to find."""
+    bench.with_agent(limits=replace(bench.desk.agent.limits, max_daily_trades=1))
+    others: list[Outcome | None] = []
+
+    def by_hand() -> None:
+        del bench.exchange.before["quote"]
+        for say, minutes in ((BUY, 30.1), (LEAVE, 30.2)):
+            bench.strategy.say = say
+            record = run_cycle(bench.desk)
+            others.append(record.outcome if record else None)
+            bench.at(minutes)
+        bench.strategy.say = BUY
+
+    bench.exchange.before["quote"] = by_hand
+    bench.at(30)
+    record = run_cycle(bench.desk, slot=OPEN + 30 * MINUTE)
+    assert others == [Outcome.ENTERED, Outcome.EXITED]
+    assert record is not None
+    assert record.outcome is Outcome.BLOCKED
+    assert "1 trades today of 1" in record.reason
 
 
 @pytest.mark.parametrize("call", ["", "quote"], ids=["before", "meanwhile"])
@@ -118,13 +141,15 @@ def test_a_process_that_slept_between_planning_and_sending_sends_nothing(bench: 
 
 def test_a_process_that_slept_between_seeing_and_planning_enters_nothing(bench: Bench) -> None:
     """Stopped for a minute after it had read the quote, which its own clock, read before, would still call fresh."""
-    plan = bench.journal.record_equity
+    reads = iter(range(10))
+    agent_state = bench.journal.agent_state
 
-    def slow(*args: Any) -> None:
-        bench.wall_shift += timedelta(seconds=61)
-        plan(*args)
+    def slow(*args: Any) -> AgentState:
+        if next(reads) == 2:  # the third look into the journal, the account being opened, comes after the quote
+            bench.wall_shift += timedelta(seconds=61)
+        return agent_state(*args)
 
-    bench.journal.record_equity = slow  # type: ignore[assignment, method-assign]
+    bench.journal.agent_state = slow  # type: ignore[assignment, method-assign]
     record = bench.cycle(30, BUY)
     assert record.outcome is Outcome.FAILED
     assert "passed between seeing the market and planning" in record.reason

@@ -130,7 +130,7 @@ def test_a_release_shows_what_tripped_and_lets_the_breakers_begin_anew(stage: St
     """Halted by a person, reducing by a breaker: one release shows both, and measures from here."""
     FileHalts(stage.state).reduce("spy", "daily loss 512 of 500")
     stage.run("halt", "spy", "--reason", "looking", "--by", "ann")
-    stage.bench.journal.record_equity("agent:spy@embedded", OPEN, Decimal(12_000))
+    stage.bench.was_worth("agent:spy@embedded", OPEN, Decimal(12_000))
     stage.bench.cycle(30)
     result = stage.run("release", "spy")
     assert "spy: was halted: looking (by ann)" in result.stdout

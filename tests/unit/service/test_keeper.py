@@ -220,7 +220,7 @@ def test_a_breaker_trips_though_no_cycle_runs() -> None:
     """The newest point of the curve is the account's; the agent's worker is down."""
     bench = Bench()
     bench.cycle(30)
-    bench.journal.record_equity("account:embedded", OPEN - timedelta(hours=17), D(103_000))
+    bench.was_worth("account:embedded", OPEN - timedelta(hours=17), D(103_000))
     keeper(bench).watch()
     assert (bench.halts.reducing("spy") or "").startswith("account's daily loss 3000.00 of 2000")
 

@@ -138,3 +138,11 @@ def test_held_bars_counts_bars_completed_after_the_entry(opened: datetime, expec
     """The bar in which the position began counts once it is complete."""
     made = aggregate(_day(), HOUR, [DAY], DAY.open + 6 * HOUR)
     assert held_bars(made.bars, opened) == expected
+
+
+def test_only_as_many_bars_as_are_wanted() -> None:
+    """The last of those that all of it makes, also where buckets are empty, and all where there are fewer."""
+    bars, now = _without(_day(), 3, 4, 5, 30, 31, 32), DAY.close
+    whole = list(rows_of(aggregate(bars, QUARTER, [DAY], now).bars))
+    for most in (1, 5, 20, len(whole), 100):
+        assert list(rows_of(aggregate(bars, QUARTER, [DAY], now, most).bars)) == whole[-most:]

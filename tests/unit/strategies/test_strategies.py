@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
 import pytest
 
@@ -324,3 +326,18 @@ def test_parameters_change_the_strategy(reversion: Strategy) -> None:
     """A deeper fall is asked for, so the same fall no longer is a buy."""
     strict = create("mean_reversion", {"entry_sigma": 4, "entry_pullback": 6})
     assert strict(_view(FALL, HOUR)).confidence < reversion(_view(FALL, HOUR)).confidence
+
+
+def test_what_is_remembered_of_bars_ends_with_the_smallest_change() -> None:
+    """The same bars are looked at once; a corrected close, or the same prices at another time, are other bars."""
+    bars = bars_of([100.0 + number % 7 for number in range(60)], QUARTER, DAYS)
+    first = columns(bars)
+    assert columns(bars) is first
+    close = cast("array[float]", bars.close)
+    close[-1] += 0.01
+    second = columns(bars)
+    assert (first.close[-1], second.close[-1]) == (close[-1] - 0.01, close[-1])
+    assert compute(second).close != compute(first).close
+    start = cast("array[int]", bars.start)
+    start[-1] += 60
+    assert columns(bars) is not second

@@ -14,10 +14,10 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
-import requests
 import urllib3
 
 from ztrade.adapters.alpaca.fields import Drift
+from ztrade.adapters.alpaca.plain_requests import requests
 from ztrade.adapters.alpaca.settings import AlpacaSettings
 from ztrade.adapters.alpaca.transport import DeadlineAdapter, HttpStats, NotSent
 from ztrade.adapters.budget import PATIENCE, Budget, Purpose

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
+
+from ztrade.adapters.alpaca.plain_requests import requests
 
 LARGEST_ANSWER = 64 << 20
 _CHUNK = 1 << 16
@@ -56,7 +56,7 @@ def _punctual(pool: type[urllib3.HTTPConnectionPool], late: Callable[[], bool]) 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
 
-class DeadlineAdapter(HTTPAdapter):
+class DeadlineAdapter(requests.adapters.HTTPAdapter):
     """Sends one request at most, within ``connect`` and ``read`` seconds per step and before ``deadline`` in all.
 
     ``deadline`` is a reading of ``monotonic`` that the owner sets before every request: nothing leaves after it. One

@@ -50,6 +50,10 @@ _UPDATE_INTENT = sa.update(intents).where(_I.client_order_id == sa.bindparam("na
 _INSERT_INTENT = sa.insert(intents)
 _TAKEN = sa.select(_O.id, _O.intent_id).where(_O.id.in_(sa.bindparam("ids", expanding=True)))
 
+_open = (_I.agent == sa.bindparam("agent"), _I.account == sa.bindparam("account"), _I.unfinished.is_(True))
+_OPEN_INTENTS = sa.select(intents).where(*_open).order_by(_I.planned_at, _I.seq)
+_OPEN_ORDERS = sa.select(orders).where(_O.intent_id.in_(sa.select(_I.client_order_id).where(*_open))).order_by(_O.seq)
+
 #: every order of an intent, by the exchange's id; legs are inside their parents
 Known = Mapping[str, Order]
 
@@ -186,11 +190,22 @@ def listing(
 
 def fetch(connection: sa.Connection, *wanted: sa.ColumnElement[bool]) -> Sequence[Intent]:
     """Return the intents for which all of ``wanted`` holds, oldest first, with their orders."""
-    rows = connection.execute(sa.select(intents).where(*wanted).order_by(_I.planned_at, _I.seq)).all()
+    theirs = sa.select(orders).where(_O.intent_id.in_(sa.select(_I.client_order_id).where(*wanted))).order_by(_O.seq)
+    return _with_orders(connection, sa.select(intents).where(*wanted).order_by(_I.planned_at, _I.seq), theirs, {})
+
+
+def unfinished(connection: sa.Connection, agent: str, account: str) -> Sequence[Intent]:
+    """Return one agent's intents that the exchange still has to be asked about, oldest first: read in every cycle."""
+    return _with_orders(connection, _OPEN_INTENTS, _OPEN_ORDERS, {"agent": agent, "account": account})
+
+
+def _with_orders(
+    connection: sa.Connection, mine: sa.Select[Any], theirs: sa.Select[Any], values: Mapping[str, object]
+) -> Sequence[Intent]:
+    rows = connection.execute(mine, values).all()
     if not any(row.order_id for row in rows):
         return [_intent(row, {}) for row in rows]
-    theirs = sa.select(orders).where(_O.intent_id.in_(sa.select(_I.client_order_id).where(*wanted))).order_by(_O.seq)
-    known = _nested(connection.execute(theirs).all())
+    known = _nested(connection.execute(theirs, values).all())
     return [_intent(row, known) for row in rows]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,29 +23,34 @@ from ztrade.adapters.journal.tables import (
     sentiments,
 )
 from ztrade.domain.decision import Sentiment, SourceReading
-from ztrade.domain.ledger import Claim, HaltRecord, Proposal, ProposalState
+from ztrade.domain.ledger import Claim, HaltRecord, Observed, Proposal, ProposalState
 from ztrade.errors import NotFound
 
 _E, _P, _S, _R, _H = equity.c, proposals.c, sentiments.c, sentiment_readings.c, halts.c
-_PEAK = sa.select(peaks.c.equity).where(peaks.c.scope == sa.bindparam("scope"))
 # built once: building a statement costs as much as running it
-_value = sa.bindparam("value", type_=_E.equity.type)
-_MOVE_POINT = sa.update(equity).where(_E.scope == sa.bindparam("in_scope"), _E.at == sa.bindparam("then"))
-_MOVE_POINT = _MOVE_POINT.values(equity=_value)
-_ADD_POINT = sa.insert(equity)
-_RAISE_PEAK = sa.update(peaks).where(peaks.c.scope == sa.bindparam("in_scope")).values(equity=_value)
+_PEAKS = sa.select(peaks.c.scope, peaks.c.equity).where(peaks.c.scope.in_(sa.bindparam("scopes", expanding=True)))
+_DROP_POINT = sa.delete(equity).where(_E.scope == sa.bindparam("scope"), _E.at == sa.bindparam("at"))
+_DROP_PEAK = sa.delete(peaks).where(peaks.c.scope == sa.bindparam("scope"))
+_ADD_POINT, _ADD_PEAK = sa.insert(equity), sa.insert(peaks)
+_ADD_SENTIMENT, _ADD_READINGS = sa.insert(sentiments), sa.insert(sentiment_readings)
 
 
-def record_equity(connection: sa.Connection, scope: str, at: datetime, value: Decimal) -> None:
-    """See :meth:`ztrade.ports.Journal.record_equity`; a second point of one instant replaces the first."""
-    where = {"in_scope": scope, "then": at, "value": value}
-    if connection.execute(_MOVE_POINT, where).rowcount == 0:
-        connection.execute(_ADD_POINT, {"scope": scope, "at": at, "equity": value})
-    peak: Decimal | None = connection.execute(_PEAK, {"scope": scope}).scalar_one_or_none()
-    if peak is None:
-        connection.execute(sa.insert(peaks), {"scope": scope, "equity": value})
-    elif value > peak:
-        connection.execute(_RAISE_PEAK, {"in_scope": scope, "value": value})
+def record_observed(connection: sa.Connection, claim: Claim, observed: Observed) -> None:
+    """See :meth:`ztrade.ports.Journal.finish`; the claim was checked."""
+    if observed.equity:
+        _record_equity(connection, observed.at, observed.equity)
+    if observed.sentiment is not None:
+        _record_sentiment(connection, claim, observed.symbol, observed.at, observed.sentiment)
+
+
+def _record_equity(connection: sa.Connection, at: datetime, points: Mapping[str, Decimal]) -> None:
+    connection.execute(_DROP_POINT, [{"scope": scope, "at": at} for scope in points])
+    connection.execute(_ADD_POINT, [{"scope": scope, "at": at, "equity": value} for scope, value in points.items()])
+    known = {row.scope: row.equity for row in connection.execute(_PEAKS, {"scopes": list(points)})}
+    raised = [scope for scope, value in points.items() if scope not in known or value > known[scope]]
+    if raised:
+        connection.execute(_DROP_PEAK, [{"scope": scope} for scope in raised])
+        connection.execute(_ADD_PEAK, [{"scope": scope, "equity": points[scope]} for scope in raised])
 
 
 def rebase(connection: sa.Connection, scope: str) -> None:
@@ -64,12 +69,8 @@ def curve(connection: sa.Connection, scope: str, since: datetime | None) -> Sequ
     return [(at, value) for at, value in connection.execute(query)]
 
 
-def record_sentiment(connection: sa.Connection, claim: Claim, symbol: str, at: datetime, found: Sentiment) -> None:
-    """See :meth:`ztrade.ports.Journal.record_sentiment`; a second attempt's reading replaces the first's."""
+def _record_sentiment(connection: sa.Connection, claim: Claim, symbol: str, at: datetime, found: Sentiment) -> None:
     here = {"cycle_id": claim.cycle_id, "symbol": symbol}
-    for table in (sentiment_readings, sentiments):
-        which = (table.c.cycle_id == claim.cycle_id, table.c.symbol == symbol)
-        connection.execute(sa.delete(table).where(*which))
     row = here | {
         "agent": claim.agent,
         "at": at,
@@ -79,10 +80,10 @@ def record_sentiment(connection: sa.Connection, claim: Claim, symbol: str, at: d
         "weights": found.weights,
         "missing": found.missing,
     }
-    connection.execute(sa.insert(sentiments), row)
+    connection.execute(_ADD_SENTIMENT, row)
     rows = [here | _reading_values(position, reading) for position, reading in enumerate(found.readings)]
     if rows:
-        connection.execute(sa.insert(sentiment_readings), rows)
+        connection.execute(_ADD_READINGS, rows)
 
 
 def _reading_values(position: int, reading: SourceReading) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def agent_state(connection: sa.Connection, agent: str, account: str, symbol: str
         last_stop_at=row.last_stop,
         day_open_equity=row.day_open,
         peak_equity=row.peak,
-        open_intents=tuple(orders.listing(connection, agent=agent, account=account, unfinished=True)),
+        open_intents=tuple(orders.unfinished(connection, agent, account)),
         pending_proposal=bool(row.pending),
     )
 

@@ -10,7 +10,6 @@ from ztrade.adapters.journal import account as books
 from ztrade.adapters.journal import cycles, messages, orders, records, state
 from ztrade.adapters.journal.engine import Database
 from ztrade.adapters.journal.rules import SentimentRecord
-from ztrade.domain.decision import Sentiment
 from ztrade.domain.ledger import (
     AccountState,
     AgentState,
@@ -22,6 +21,7 @@ from ztrade.domain.ledger import (
     Holding,
     Intent,
     IntentState,
+    Observed,
     Outcome,
     Proposal,
     ProposalState,
@@ -66,9 +66,11 @@ class SqlJournal:
         with self._db.write(durable=False) as connection:
             return cycles.claim(connection, agent, slot, kind, owner=owner, now=now, wall=wall, lease=lease, gone=gone)
 
-    def finish(self, claim: Claim, record: CycleRecord) -> None:
+    def finish(self, claim: Claim, record: CycleRecord, observed: Observed | None = None) -> None:
         with self._db.write() as connection:
             cycles.finish(connection, claim, record)
+            if observed is not None:
+                records.record_observed(connection, claim, observed)
 
     def check(self, claim: Claim) -> None:
         with self._db.read() as connection:
@@ -172,10 +174,6 @@ class SqlJournal:
         with self._db.read() as connection:
             return books.trip_listing(connection, agent=agent, since=since)
 
-    def record_equity(self, scope: str, at: datetime, equity: Decimal) -> None:
-        with self._db.write(durable=False) as connection:
-            records.record_equity(connection, scope, at, equity)
-
     def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]:
         with self._db.read() as connection:
             return records.curve(connection, scope, since)
@@ -185,11 +183,6 @@ class SqlJournal:
             records.rebase(connection, scope)
 
     # -- sentiment, proposals, halts ---------------------------------------------------------------------------------
-    def record_sentiment(self, claim: Claim, symbol: str, at: datetime, sentiment: Sentiment) -> None:
-        with self._db.write(durable=False) as connection:
-            cycles.check(connection, claim)
-            records.record_sentiment(connection, claim, symbol, at, sentiment)
-
     def sentiments(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[SentimentRecord]:
         """Return recorded sentiment with its per-source breakdown, oldest first."""
         with self._db.read() as connection:

@@ -34,12 +34,12 @@ from ztrade.exchange.core.refusal import Refusal, forbidden, malformed, missing
 from ztrade.exchange.core.settings import Settings
 from ztrade.exchange.core.state import Pending, State
 from ztrade.exchange.core.views import (
+    Stories,
     account_view,
     clock_view,
     list_entries,
     list_orders,
     position_view,
-    stories_between,
     submitted_between,
 )
 from ztrade.exchange.tape import Tape
@@ -88,7 +88,7 @@ class Engine:
         self._desk = Desk(state, self._market, hours, settings, self._matcher, self._assets)
         self._corporate = Corporate(state, self._market, hours, settings, self._matcher)
         self._matcher.on_begin = self._corporate.begin
-        self._news: tuple[NewsItem, ...] | None = None
+        self._news: Stories | None = None
 
     # -- time --------------------------------------------------------------------------------------------------------
     @property
@@ -268,8 +268,8 @@ class Engine:
     def news(self, start: datetime, end: datetime, symbols: Iterable[str] | None = None) -> list[NewsItem]:
         """Return stories published in [start, end) and not later than now, oldest first."""
         if self._news is None:
-            self._news = tuple(self._tape.news())
-        return stories_between(self._news, start, end, self.now, symbols)
+            self._news = Stories(self._tape.news())
+        return self._news.between(start, end, self.now, symbols)
 
     # -- corporate actions and cash ----------------------------------------------------------------------------------
     def split(

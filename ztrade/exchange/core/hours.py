@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from ztrade.domain.schedule import Session
 
@@ -28,6 +29,7 @@ def micros(at: datetime) -> int:
     return (at - EPOCH) // _MICRO
 
 
+@lru_cache(maxsize=256)  # one moment is asked for from all sides
 def instant(us: int) -> datetime:
     """Return microseconds since 1970 as an aware UTC datetime."""
     return EPOCH + timedelta(microseconds=us)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from uuid import uuid5
@@ -135,14 +135,16 @@ def list_entries(
     ]
 
 
-def stories_between(
-    news: Sequence[NewsItem], start: datetime, end: datetime, now: datetime, symbols: Iterable[str] | None
-) -> list[NewsItem]:
-    """Return stories published in [start, end) and not later than ``now``, tagged with one of ``symbols``."""
-    wanted = None if symbols is None else frozenset(symbols)
-    first = bisect_left(news, start, key=lambda item: item.at)
-    last = min(
-        bisect_left(news, end, key=lambda item: item.at),
-        bisect_right(news, now, key=lambda item: item.at),
-    )
-    return [item for item in news[first:last] if wanted is None or not wanted.isdisjoint(item.symbols)]
+class Stories:
+    """The tape's stories, oldest first, found by the instant at which they were published."""
+
+    def __init__(self, stories: Iterable[NewsItem]) -> None:
+        self._stories = tuple(stories)
+        self._at = [story.at for story in self._stories]
+
+    def between(self, start: datetime, end: datetime, now: datetime, symbols: Iterable[str] | None) -> list[NewsItem]:
+        """Return stories published in [start, end) and not later than ``now``, tagged with one of ``symbols``."""
+        wanted = None if symbols is None else frozenset(symbols)
+        first = bisect_left(self._at, start)
+        last = min(bisect_left(self._at, end), bisect_right(self._at, now))
+        return [item for item in self._stories[first:last] if wanted is None or not wanted.isdisjoint(item.symbols)]

@@ -13,6 +13,7 @@ import click
 
 from ztrade import __version__
 from ztrade.cli.context import App
+from ztrade.cli.options import PATH
 from ztrade.errors import ConfigError, ZtradeError
 
 FINE, NOT_FINE, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -135,8 +136,8 @@ def _say(message: str, code: int) -> int:
 
 @click.group("ztrade", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="ztrade %(version)s")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The main configuration file.")
-@click.option("--state", metavar="DIR", type=click.Path(path_type=Path), help="The state directory.")
+@click.option("--config", metavar="FILE", type=PATH, help="The main configuration file.")
+@click.option("--state", metavar="DIR", type=PATH, help="The state directory.")
 @click.option("--debug", is_flag=True, help="Show where an error comes from.")
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None, state: Path | None, debug: bool) -> None:

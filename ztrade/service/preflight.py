@@ -14,15 +14,12 @@ def preflight(config: Config) -> None:
     """Refuse a configuration that cannot work; what is only down does not keep a stack from starting.
 
     Raises:
-        ConfigError: there are no agents; credentials, the journal's place or a Redis URL are wrong.
+        ConfigError: there are no agents, or the journal's place or a Redis URL is wrong.
         DataError: what is at the journal's place is none.
     """
     if not config.agents:
         folder = config.path.parent / config.main.agents_dir
         raise ConfigError(str(folder), "has no agent files, so there is nothing to start", fix="add one, like spy.toml")
-    for agent in config.agents.values():
-        if not agent.dry_run:
-            config.keys(agent.account)
     if config.main.redis.url:
         with suppress(TemporaryError):
             broker.check(config.redis_url)

@@ -122,6 +122,7 @@ class Stack:
         """Write the files and start supervisord; return Flower's password where it was made just now."""
         if not self.config.state_dir.exists():
             # a first start that cannot work leaves nothing behind
+            self._check_place()
             self._check_ports()
         self._make_folders()
         with self._supervisor.lock() as lock:
@@ -139,10 +140,21 @@ class Stack:
             for name in ("", "run", "logs", "redis"):
                 (state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise ConfigError(
-                f"state directory {state}", f"cannot be written: {error.strerror}",
-                fix="make it yours, or choose another with --state or ZTRADE_STATE",
-            ) from None  # fmt: skip
+            raise self._unwritable(str(error.strerror)) from None
+
+    def _check_place(self) -> None:
+        state = self.config.state_dir
+        near = next(path for path in state.parents if path.exists())
+        if not near.is_dir():
+            raise self._unwritable(f"{near} is a file")
+        if not os.access(near, os.W_OK | os.X_OK):
+            raise self._unwritable(f"{near} is not yours to write")
+
+    def _unwritable(self, why: str) -> ConfigError:
+        return ConfigError(
+            f"state directory {self.config.state_dir}", f"cannot be written: {why}",
+            fix="make it yours, or choose another with --state or ZTRADE_STATE",
+        )  # fmt: skip
 
     def _programs(self) -> list[Program]:
         return list(programs(self.config, **self._options))

@@ -261,6 +261,23 @@ def test_an_argument_that_cannot_work_is_refused(place: Place, arguments: tuple[
     assert said in place.refused(*arguments)
 
 
+@pytest.mark.parametrize("reader", ["true", "head -n 1 > /dev/null", "sleep 3"])
+def test_output_that_nobody_reads_is_no_error(place: Place, reader: str) -> None:
+    """`ztrade config check | head -1` is quiet, whenever the reader leaves."""
+    command = f"'{ZTRADE}' --config '{place.etc}/ztrade.toml' config check | {reader}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+
+
+def test_a_terminal_without_a_character_gets_another(place: Place) -> None:
+    """The true minus and the ellipsis are for those who can see them."""
+    put("credentials.toml", SECRETS)(place)
+    (place.etc / "credentials.toml").chmod(0o600)
+    done = place.run("config", "check", env={"PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done.stderr
+    assert "a? and a secret" in done.stdout
+
+
 def test_a_folder_in_the_report_s_place_is_found_before_the_demo(place: Place) -> None:
     """Not after it, when the report cannot be written."""
     (place.state / "report.html").mkdir(parents=True)

@@ -109,7 +109,7 @@ class Unexpected(ZtradeError):
 
 
 def _bear_any_terminal() -> None:
-    """Let a terminal that lacks a character show another one; a day's trading must not end in an error about a minus."""
+    """Let a terminal that lacks a character show another: a day must not end in an error about a minus."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

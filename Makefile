@@ -46,7 +46,7 @@ $(UV):
 	@mkdir -p .cache
 	@if ! python3 -c 'import ensurepip' 2>/dev/null; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq python3-venv; \
-	  else echo "error: python3 has no venv module; fix: apt install python3-venv" >&2; exit 2; fi; fi
+	  else echo "error: python3 has no venv module; fix: as root, apt install python3-venv" >&2; exit 2; fi; fi
 	@python3 -m venv $(TOOLS)
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 

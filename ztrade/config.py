@@ -11,9 +11,9 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -31,6 +31,11 @@ EMBEDDED = "embedded"
 #: where Alpaca trades real money
 LIVE_HOST = "api.alpaca.markets"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+#: what `logs`, `stop` and `restart` mean by other things than agents
+_TAKEN = frozenset({"beat", "exchange", "flower", "redis", "worker"})
+_PASSWORD = re.compile(r"(://[^/@]*:)[^/@]*@")
+#: characters of a wrong value that a message shows
+_LONGEST_SHOWN = 120
 #: variables with the prefix that are not overrides of keys
 _PLAIN = {"ZTRADE_CONFIG", "ZTRADE_STATE"}
 
@@ -93,13 +98,8 @@ class Config:
             ConfigError: the file is readable by others, or malformed.
         """
         path = self.path.parent / self.main.credentials
-        section = _read_credentials(path).get(account)
-        if not isinstance(section, Mapping):
-            return None
-        key_id, secret = section.get("key_id"), section.get("secret_key")
-        if not (isinstance(key_id, str) and isinstance(secret, str) and key_id and secret):
-            raise ConfigError(f"{path}: [{account}]", "key_id and secret_key must be non-empty text")
-        return Keys(key_id, secret)
+        section = _read_credentials(path, self.accounts).get(account)
+        return None if section is None else _key_pair(section, f"{path}: [{account}]")
 
     def with_state(self, state_dir: Path) -> Self:
         """Return the same configuration with its state elsewhere."""
@@ -119,9 +119,9 @@ def default_state_dir() -> Path:
     """Return ``$ZTRADE_STATE``, else ``$XDG_STATE_HOME/ztrade`` (``~/.local/state/ztrade``)."""
     named = os.environ.get("ZTRADE_STATE")
     if named:
-        return Path(named).expanduser().absolute()
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state").absolute() / "ztrade"
+        return _at_home(named, "ZTRADE_STATE").absolute()
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return _at_home(base, "state directory").absolute() / "ztrade"
 
 
 def child_environment(more: Mapping[str, str]) -> dict[str, str]:
@@ -152,6 +152,8 @@ def load_config(path: Path | None = None) -> Config:
 
 
 def _warnings(config: Config) -> Iterator[str]:
+    if not config.agents:
+        yield f"{config.path.parent / config.main.agents_dir} has no agent files: nothing will trade"
     for agent in config.agents.values():
         yield from idle_limits(agent)
         yield from idle_beside_account(agent, config.limits)
@@ -163,19 +165,28 @@ def _warnings(config: Config) -> Iterator[str]:
 def _state_dir(path: Path, main: MainFile) -> Path:
     if os.environ.get("ZTRADE_STATE") or not main.state_dir:
         return default_state_dir()
-    return (path.parent / Path(main.state_dir).expanduser()).absolute()
+    return (path.parent / _at_home(main.state_dir, f"{path}: state_dir")).absolute()
+
+
+def _at_home(path: str, where: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(where, f"{path!r} is in a home directory that does not exist", fix="write it out") from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        # Windows' editors begin a file with a byte order mark
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except FileNotFoundError:
         raise ConfigError(
             str(path), "the file does not exist", fix="name one with --config or ZTRADE_CONFIG, or try `ztrade demo`"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), f"cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # the parser lets numbers of thousands of digits and thousands of brackets end it in ways of their own
         raise ConfigError(str(path), f"is not valid TOML: {error}") from None
 
 
@@ -221,12 +232,14 @@ def _say(error: ValidationError) -> str:
     lines = []
     for entry in error.errors():
         key = ".".join(str(part) for part in entry["loc"]) or "(file)"
+        found = "" if isinstance(entry["input"], dict) else f" (found {_shown(entry['input'])})"
         if entry["type"] == "extra_forbidden":
             lines.append(f"{key}: unknown key")
         elif entry["type"] == "missing":
             lines.append(f"{key}: is missing")
+        elif entry["type"] in ("model_type", "dict_type"):
+            lines.append(f"{key}: must be a table{found}")
         else:
-            found = "" if isinstance(entry["input"], dict) else f" (found {_shown(entry['input'])})"
             lines.append(f"{key}: {entry['msg'].removeprefix('Value error, ')}{found}")
     return "; ".join(lines)
 
@@ -235,12 +248,18 @@ def _shown(value: object) -> str:
     """Spell a value as a file would, not as Python does."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, Decimal) else repr(value)
+    if isinstance(value, str):
+        value = _PASSWORD.sub(r"\1***@", value)
+    text = str(value) if isinstance(value, Decimal | int | date) else repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _load_agents(folder: Path, main: MainFile) -> dict[str, Agent]:
     if not folder.is_dir():
         raise ConfigError(str(folder), "the agents' folder does not exist", fix="create it, or set agents_dir")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        # a glob would find nothing and say nothing
+        raise ConfigError(str(folder), "the agents' folder cannot be read", fix=f"let uid {os.getuid()} read it")
     agents: dict[str, Agent] = {}
     for path in sorted(folder.glob("*.toml")):
         agent = load_agent(path, main)
@@ -259,6 +278,8 @@ def load_agent(path: Path, main: MainFile) -> Agent:
     name = canonical_name(path.stem)
     if not _NAME.fullmatch(name):
         raise ConfigError(str(path), "the file's name is the agent's: lower-case letters, digits, - and _, at most 32")
+    if name in _TAKEN or name.startswith(("worker-", "agent_")):
+        raise ConfigError(str(path), f"an agent cannot be named {name!r}: the commands mean something else by it")
     file: AgentFile = _validated(AgentFile, _read_toml(path), path)
     agent = file.to_agent(name)
     if agent.account not in main.accounts:
@@ -318,12 +339,34 @@ def _check_live(config: Config, agent: Agent) -> None:
         )
 
 
-def _read_credentials(path: Path) -> Mapping[str, Any]:
+def _read_credentials(path: Path, accounts: Container[str]) -> Mapping[str, Any]:
     if not path.exists():
         return {}
+    if not path.is_file():
+        raise ConfigError(str(path), "is not a file", fix="set credentials to the file with the keys")
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(str(path), "others can read the keys", fix=f"chmod 600 {path}")
-    return _read_toml(path)
+    found = _read_toml(path)
+    for name in found:
+        if name not in accounts:
+            raise ConfigError(f"{path}: {name}", "is no account of ztrade.toml", fix="name it as under [accounts]")
+    return found
+
+
+def _key_pair(section: object, where: str) -> Keys:
+    if not isinstance(section, Mapping):
+        raise ConfigError(where, "must be a table with key_id and secret_key")
+    for name in section:
+        if name not in ("key_id", "secret_key"):
+            raise ConfigError(where, f"{name}: unknown key", fix="key_id and secret_key are all that is needed")
+    return Keys(*(_key_text(section.get(name), where) for name in ("key_id", "secret_key")))
+
+
+def _key_text(value: object, where: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+        # they travel in a header; a blank or a line end comes from copying
+        raise ConfigError(where, "key_id and secret_key must be non-empty text, without blanks or accents")
+    return value
 
 
 def hard_time_limit(every: timedelta) -> timedelta:

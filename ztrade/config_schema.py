@@ -2,62 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
+from ztrade.config_values import (
+    Count,
+    Duration,
+    ExchangeUrl,
+    Host,
+    JournalUrl,
+    Money,
+    NamedPath,
+    PathText,
+    Ratio,
+    RedisUrl,
+    Rest,
+    Share,
+    SocketPath,
+    Span,
+    Switch,
+    Symbol,
+    Unit,
+    Url,
+    Wait,
+)
 from ztrade.domain.agent import Agent, BreakerLimits, Limits, SessionKind, Weights
-from ztrade.domain.durations import parse_duration
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('a duration is text like "5m"')
-    return parse_duration(value)
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, bool):
-        # pydantic would read true as 1
-        raise ValueError("must be a number, not true or false")
-    if isinstance(value, float | Decimal) and not Decimal(value).is_finite():
-        raise ValueError("must be a finite number")
-    return value
-
-
-def _switch(value: object) -> object:
-    """Read a switch; pydantic would take "off", "n" and 0 as well, and a misread switch costs money."""
-    words = {"true": True, "false": False}  # as the environment spells them
-    if not isinstance(value, bool) and not (isinstance(value, str) and value in words):
-        raise ValueError("must be true or false")
-    return value if isinstance(value, bool) else words[value]
-
-
-def _has_port(url: str) -> str:
-    try:
-        port = urlsplit(url).port
-    except ValueError:
-        port = 0
-    if port == 0:
-        raise ValueError("names no port that exists: 1 to 65535")
-    return url
-
 
 _DEFAULTS, _BREAKERS = Limits(), BreakerLimits()
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Span = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
-Switch = Annotated[bool, BeforeValidator(_switch)]
-Count = Annotated[int, BeforeValidator(_finite)]
-Money = Annotated[Decimal, BeforeValidator(_finite), Field(gt=0)]
-Ratio = Annotated[Decimal, BeforeValidator(_finite), Field(gt=0, lt=1)]
-Share = Annotated[Decimal, BeforeValidator(_finite), Field(gt=0, le=1)]
-Unit = Annotated[float, BeforeValidator(_finite), Field(ge=0, le=1)]
-Url = Annotated[str, Field(pattern=r"^(https?://[^/\s]+[^/\s]|)$"), AfterValidator(_has_port)]
+#: where a float is still exact to the unit
+_PARAMETER_LIMIT = 10**15
+#: names of accounts end up in the keys of Redis, and this one is the embedded exchange's
+_ACCOUNT = re.compile(r"(?!embedded$)[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 
 class _Section(BaseModel):
@@ -67,44 +46,27 @@ class _Section(BaseModel):
 class RedisSection(_Section):
     """``url`` empty: the embedded Valkey on a unix socket in the state directory."""
 
-    url: str = ""
-
-    @field_validator("url")
-    @classmethod
-    def _scheme(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "redis+socket://", "rediss://")):
-            raise ValueError("must begin with redis://, rediss:// or redis+socket://")
-        if value.startswith("rediss://") and "ssl_cert_reqs=required" not in value:
-            # without it kombu connects unverified and only logs a line (kombu/connection.py)
-            raise ValueError("a TLS url needs ?ssl_cert_reqs=required&ssl_ca_certs=FILE")
-        return _has_port(value)
+    url: RedisUrl = ""
 
 
 class JournalSection(_Section):
     """``url`` empty: SQLite in the state directory."""
 
-    url: str = ""
-
-    @field_validator("url")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-            raise ValueError("must begin with sqlite:/// or postgresql://")
-        return _has_port(value)
+    url: JournalUrl = ""
 
 
 class ExchangeSection(_Section):
     """The embedded exchange, where every dry run trades."""
 
-    url: Url = "http://127.0.0.1:8642"
-    socket: str = ""
+    url: ExchangeUrl = "http://127.0.0.1:8642"
+    socket: SocketPath = ""
 
 
 class AlpacaSection(_Section):
     feed: Literal["iex", "sip", "delayed_sip"] = "iex"
     requests_per_minute: Annotated[Count, Field(ge=10, le=10_000)] = 200
-    connect_timeout: Span = timedelta(seconds=3)
-    read_timeout: Span = timedelta(seconds=10)
+    connect_timeout: Wait = timedelta(seconds=3)
+    read_timeout: Wait = timedelta(seconds=10)
 
 
 class AccountSection(_Section):
@@ -127,14 +89,14 @@ class SentimentSection(_Section):
 
 
 class BeatSection(_Section):
-    """``test_task`` empty: off; a duration sends the test task to every worker that often (development only)."""
+    """``test_task`` nothing: off; a duration sends the test task to every worker that often (development only)."""
 
-    test_task: Span | Literal[""] = ""
+    test_task: Rest = timedelta(0)
 
 
 class FlowerSection(_Section):
-    host: str = "127.0.0.1"
-    port: Annotated[Count, Field(ge=0, le=65535)] = 5555
+    host: Host = "127.0.0.1"
+    port: Annotated[Count, Field(ge=1, le=65535)] = 5555
 
 
 class LogSection(_Section):
@@ -144,9 +106,9 @@ class LogSection(_Section):
 class MainFile(_Section):
     """``ztrade.toml``."""
 
-    state_dir: str = ""
-    agents_dir: str = "agents"
-    credentials: str = "credentials.toml"
+    state_dir: PathText = ""
+    agents_dir: NamedPath = "agents"
+    credentials: NamedPath = "credentials.toml"
     allow_live: Switch = False
     redis: RedisSection = RedisSection()
     journal: JournalSection = JournalSection()
@@ -158,6 +120,14 @@ class MainFile(_Section):
     beat: BeatSection = BeatSection()
     flower: FlowerSection = FlowerSection()
     log: LogSection = LogSection()
+
+    @field_validator("accounts")
+    @classmethod
+    def _names(cls, value: dict[str, AccountSection]) -> dict[str, AccountSection]:
+        for name in value:
+            if not _ACCOUNT.fullmatch(name):
+                raise ValueError(f"{name!r} is no account name: lower-case letters, digits, - and _, not 'embedded'")
+        return value
 
 
 class ScheduleSection(_Section):
@@ -187,6 +157,9 @@ class StrategySection(BaseModel):
 def _number(key: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError(f"strategy parameter {key} must be a number, not {value!r}")
+    number = Decimal(value)
+    if not (number.is_finite() and abs(number) < _PARAMETER_LIMIT):
+        raise ValueError(f"strategy parameter {key} must be a number under {_PARAMETER_LIMIT:.0e}")
     return float(value)
 
 
@@ -222,7 +195,7 @@ class WeightsSection(_Section):
 class AgentFile(_Section):
     """``agents/NAME.toml``."""
 
-    symbol: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.]{0,11}$")]
+    symbol: Symbol
     timeframe: Duration
     account: str = "paper"
     capital: Money = Decimal(10_000)

@@ -173,6 +173,117 @@ def test_a_bad_database_url_is_named(place: Place, url: str, said: str) -> None:
     assert said in place.refused("cycles", env={"ZTRADE_JOURNAL__URL": url})
 
 
+def nobody(place: Place) -> None:
+    shutil.rmtree(place.etc / "agents")
+    (place.etc / "agents").mkdir()
+
+
+def keys_for_all(place: Place) -> None:
+    edit(SPY, "dry_run = true", "dry_run = false")(place)
+    put("credentials.toml", SECRETS)(place)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "variable", "said"),
+    [
+        (keys_for_all, {}, "chmod 600"),
+        (None, {"ZTRADE_JOURNAL__URL": "sqlite:////nowhere/at/all/journal.db"}, "/nowhere/at/all does not exist"),
+        (None, {"ZTRADE_JOURNAL__URL": "sqlite:////tmp"}, "is a directory"),
+        (None, {"ZTRADE_REDIS__URL": "redis://127.0.0.1:1/0?nonsense=1"}, "nonsense"),
+        (None, {"ZTRADE_FLOWER__PORT": "TAKEN"}, "flower.port"),
+        (None, {"ZTRADE_EXCHANGE__URL": "http://127.0.0.1:TAKEN"}, "exchange.url"),
+    ],
+)
+def test_a_stack_that_cannot_work_is_not_started(
+    place: Place, spoil: Callable[[Place], None] | None, variable: dict[str, str], said: str
+) -> None:
+    """Not one process is started, not one folder made, for a worker to find the mistake a minute later."""
+    if spoil is not None:
+        spoil(place)
+    with socket.socket() as taken, socket.socket() as free:
+        for probe in (taken, free):
+            probe.bind(("127.0.0.1", 0))
+        taken.listen()
+        port, other = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        env = {"ZTRADE_FLOWER__PORT": str(other), "ZTRADE_EXCHANGE__URL": f"http://127.0.0.1:{other}", **variable}
+        line = place.refused("stack", "start", env={key: text.replace("TAKEN", str(port)) for key, text in env.items()})
+    assert said in line
+
+
+def test_a_stack_without_agents_is_not_started(place: Place) -> None:
+    """There is nothing to start."""
+    nobody(place)
+    done = place.run("stack", "start")
+    assert done.returncode == 2
+    assert "has no agent files" in done.stderr
+    assert not place.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--bogus",), "--bogus"),
+        (("stray",), "stray"),
+        (("--bars", "nowhere"), "nowhere"),
+        (("--synthetic", "x"), "--synthetic"),
+        (("--speed", "0"), "is not a speed"),
+        (("--symbols", "A/B"), "'A/B' is no symbol"),
+        (("--port", "1"), "is the stack's to say"),
+        (("--bars", "nowhere", "--synthetic", "3"), "one source of prices"),
+    ],
+)
+def test_a_stack_whose_exchange_cannot_start_is_not_started(
+    place: Place, arguments: tuple[str, ...], said: str
+) -> None:
+    """What follows `start --` is read as the exchange will read it."""
+    assert said in place.refused("stack", "start", "--", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "spy", "--slot", "2022-08-22T14:36Z"), "the nearest of that day is 14:35Z"),
+        (("run", "spy", "--slot", "2022-08-20T14:35Z"), "closed on that day"),
+        (("cycles", "--until", "9999-12-31"), "is no day of an exchange"),
+        (("backtest", "--from", "9999-12-31"), "is no day of an exchange"),
+        (("backtest", "--json", "."), "is a directory"),
+        (("backtest", "--bars", "x" * 5000), "longer than a path can be"),
+        (("backtest", "--bars", ""), "names no path"),
+        (("demo", "--state", "~nobody-at-all/x"), "home directory that does not exist"),
+        (("demo", "--json", "same", "--report", "same"), "where the report goes"),
+        (("stack", "test", "--seconds", "nan"), "--seconds"),
+        (("exchange", "--synthetic", "7", "--symbols", "A/B"), "'A/B' is no symbol"),
+    ],
+)
+def test_an_argument_that_cannot_work_is_refused(place: Place, arguments: tuple[str, ...], said: str) -> None:
+    """Not a traceback, not a cycle for a slot that nobody asks for, not minutes of work for nothing."""
+    assert said in place.refused(*arguments)
+
+
+@pytest.mark.parametrize("reader", ["true", "head -n 1 > /dev/null", "sleep 3"])
+def test_output_that_nobody_reads_is_no_error(place: Place, reader: str) -> None:
+    """`ztrade config check | head -1` is quiet, whenever the reader leaves."""
+    command = f"'{ZTRADE}' --config '{place.etc}/ztrade.toml' config check | {reader}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+
+
+def test_a_terminal_without_a_character_gets_another(place: Place) -> None:
+    """The true minus and the ellipsis are for those who can see them."""
+    put("credentials.toml", SECRETS)(place)
+    (place.etc / "credentials.toml").chmod(0o600)
+    done = place.run("config", "check", env={"PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done.stderr
+    assert "a? and a secret" in done.stdout
+
+
+def test_a_folder_in_the_report_s_place_is_found_before_the_demo(place: Place) -> None:
+    """Not after it, when the report cannot be written."""
+    (place.state / "report.html").mkdir(parents=True)
+    assert "is a directory" in place.refused("demo")
+
+
 def bars(place: Place, text: str) -> str:
     folder = place.folder / "bars"
     folder.mkdir()

@@ -50,6 +50,8 @@ def test_the_shipped_configuration_is_right(folder: Path) -> None:
 
 
 SPY = "agents/spy.toml"
+MAIN = "ztrade.toml"
+LIVE = "allow_live = false"
 MISTAKES = {
     "unknown key": (SPY, "capital = 10000", "captial = 10000", "captial: unknown key"),
     "missing key": (SPY, 'symbol = "SPY"\n', "", "symbol: is missing"),
@@ -83,6 +85,39 @@ MISTAKES = {
     "database url": ("ztrade.toml", "allow_live = false", '[journal]\nurl = "sqlte:///x.db"\n', "sqlite:///"),
     "no time to answer": ("ztrade.toml", "allow_live = false", '[alpaca]\nread_timeout = "0s"\n', "read_timeout"),
     "test task without rest": ("ztrade.toml", "allow_live = false", '[beat]\ntest_task = "0s"\n', "test_task"),
+    "test task too often": (MAIN, LIVE, '[beat]\ntest_task = "1ms"\n', "beat.test_task: must be at least 1s, or"),
+    "test task as number": (MAIN, LIVE, "[beat]\ntest_task = 60\n", 'beat.test_task: a duration is text like "5m"'),
+    "waits longer than a cycle": (MAIN, LIVE, '[alpaca]\nread_timeout = "1h"\n', "must be at most 5m"),
+    "longer than calendars reach": (SPY, 'cooldown = "30m"', 'cooldown = "99999999999h"', "longer than a year"),
+    "digits of another script": (SPY, 'timeframe = "15m"', 'timeframe = "１５m"', "not a duration"),
+    "money below a millionth": (SPY, "capital = 10000", "capital = 1e-9", "capital"),
+    "money that no column holds": (SPY, "capital = 10000", "capital = 1e40", "capital"),
+    "a stop at the entry": (SPY, "stop_loss = 0.02", "stop_loss = 1e-300", "limits.stop_loss"),
+    "endless parameter": (SPY, 'name = "momentum"', f'name = "momentum"\nfast = 1{"0" * 400}', "must be a number"),
+    "parameter nan": (SPY, 'name = "momentum"', 'name = "momentum"\nfast = nan', "must be a number"),
+    "endless number": (SPY, "capital = 10000", f"capital = {'9' * 5000}", "not valid TOML"),
+    "brackets without end": (MAIN, LIVE, f"x = {'[' * 3000}", "not valid TOML"),
+    "two dots in a symbol": (SPY, 'symbol = "SPY"', 'symbol = "A..B"', "is no symbol like SPY"),
+    "a value for a table": (MAIN, LIVE, "redis = 3\n", "redis: must be a table (found 3)"),
+    "somebody's home": (MAIN, LIVE, 'state_dir = "~nobody-at-all/x"\n', "home directory that does not exist"),
+    "a path with a zero": (MAIN, LIVE, 'state_dir = "\\u0000"\n', "state_dir"),
+    "agents nowhere": (MAIN, LIVE, 'agents_dir = ""\n', "agents_dir: must not be empty"),
+    "redis without a host": (MAIN, LIVE, '[redis]\nurl = "redis://"\n', "names no host"),
+    "redis database": (MAIN, LIVE, '[redis]\nurl = "redis://h/cache"\n', "number of a database"),
+    "redis with a blank": (MAIN, LIVE, '[redis]\nurl = "redis://us er@h/0"\n', "has blanks"),
+    "redis socket without a path": (MAIN, LIVE, '[redis]\nurl = "redis+socket://"\n', "redis+socket:///PATH"),
+    "journal in memory": (MAIN, LIVE, '[journal]\nurl = "sqlite:///:memory:"\n', "absolute path"),
+    "journal without a file": (MAIN, LIVE, '[journal]\nurl = "sqlite:///"\n', "absolute path"),
+    "journal wherever one stands": (MAIN, LIVE, '[journal]\nurl = "sqlite:///journal.db"\n', "absolute path"),
+    "dry runs nowhere": (MAIN, '"http://127.0.0.1:8642"', '""', "must look like http://127.0.0.1:8642"),
+    "dry runs at Alpaca": (MAIN, '"http://127.0.0.1:8642"', '"https://api.alpaca.markets"', "where dry runs trade"),
+    "an address with a path": (MAIN, "127.0.0.1:8642", "127.0.0.1:8642/v2", "and nothing else"),
+    "an address with a login": (MAIN, "127.0.0.1:8642", "me:pw@127.0.0.1:8642", "and nothing else"),
+    "a socket somewhere": (MAIN, "[exchange]", '[exchange]\nsocket = "x.sock"', "absolute path"),
+    "a socket too long": (MAIN, "[exchange]", f'[exchange]\nsocket = "/{"x" * 120}"', "at most 107 bytes"),
+    "no host": (MAIN, LIVE, '[flower]\nhost = "not a host"\n', "no host name and no IP address"),
+    "no IP address": (MAIN, LIVE, '[flower]\nhost = "999.1.1.1"\n', "no host name and no IP address"),
+    "the exchange's own account": (MAIN, LIVE, '[accounts.embedded]\nkind = "paper"\n', "is no account name"),
     "no past": ("ztrade.toml", "allow_live = false", '[sentiment]\nlookback = "0s"\n', "lookback"),
     "not toml": (SPY, "[schedule]", "[schedule", "not valid TOML"),
     "main key": ("ztrade.toml", "allow_live = false", "allow_life = false", "allow_life: unknown key"),
@@ -187,6 +222,84 @@ def test_keys_that_others_can_read_are_refused(folder: Path) -> None:
     (folder / "credentials.toml").chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         load_config(folder / "ztrade.toml").keys("paper")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[papr]\nkey_id = "a"\nsecret_key = "b"\n', "papr: is no account of ztrade.toml"),
+        ("paper = 3\n", "[paper]: must be a table"),
+        ('[paper]\nkey_id = "a"\nsecret_key = "b"\nkeyid = "c"\n', "keyid: unknown key"),
+        ('[paper]\nkey_id = "a"\n', "key_id and secret_key must be"),
+        ('[paper]\nkey_id = "a"\nsecret_key = "b "\n', "without blanks"),
+        ('[paper]\nkey_id = "a"\nsecret_key = "b\\n"\n', "without blanks"),
+    ],
+)
+def test_a_mistake_in_the_credentials_is_named(folder: Path, text: str, words: str) -> None:
+    """A misspelt account would look like one without keys, and a blank would break the request's header."""
+    (folder / "credentials.toml").write_text(text)
+    (folder / "credentials.toml").chmod(0o600)
+    with pytest.raises(ConfigError) as caught:
+        load_config(folder / "ztrade.toml").keys("paper")
+    assert words in str(caught.value)
+
+
+def test_a_folder_is_no_credentials_file(folder: Path) -> None:
+    """The advice must not be to take a folder, or the whole machine, away from everybody else."""
+    config = edited(folder, MAIN, LIVE, f'{LIVE}\ncredentials = "agents"\n')
+    with pytest.raises(ConfigError, match="is not a file") as caught:
+        config.keys("paper")
+    assert "chmod" not in str(caught.value)
+
+
+def test_a_password_in_a_wrong_url_is_not_shown(folder: Path) -> None:
+    """The message says what is wrong; it may end up in a log."""
+    with pytest.raises(ConfigError, match=r"redis\.url") as caught:
+        edited(folder, MAIN, LIVE, '[redis]\nurl = "redis://me:hunter2@h/cache"\n')
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["beat", "redis", "worker", "worker-spy", "agent_agent_spy"])
+def test_an_agent_is_not_named_like_a_program(name: str, folder: Path) -> None:
+    """`stop beat` must mean one thing."""
+    (folder / SPY).rename(folder / "agents" / f"{name}.toml")
+    with pytest.raises(ConfigError, match="an agent cannot be named"):
+        load_config(folder / MAIN)
+
+
+def test_a_folder_without_agents_is_a_warning(folder: Path) -> None:
+    """Nothing would trade, and nothing would say why."""
+    for path in (folder / "agents").iterdir():
+        path.unlink()
+    (warning,) = load_config(folder / MAIN).warnings
+    assert "no agent files" in warning
+
+
+def test_a_file_from_a_windows_editor_is_read(folder: Path) -> None:
+    """With a byte order mark and carriage returns."""
+    text = (folder / MAIN).read_bytes().replace(b"\n", b"\r\n")
+    (folder / MAIN).write_bytes(b"\xef\xbb\xbf" + text)
+    assert load_config(folder / MAIN).agents
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h", "redis://:pw@h:6379/3", "redis+socket:///run/redis.sock?virtual_host=1",
+        "rediss://h/0?ssl_cert_reqs=required&ssl_ca_certs=/etc/ca.pem", "redis://[::1]:6379/0",
+    ],
+)  # fmt: skip
+def test_every_spelling_of_a_redis_is_read(folder: Path, url: str) -> None:
+    """Being strict must not shut anybody out."""
+    assert edited(folder, MAIN, LIVE, f'[redis]\nurl = "{url}"\n').redis_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////var/lib/ztrade/journal.db", "postgresql://me:p%40ss@db:5433/x", "postgresql:///x?host=/run/pg"]
+)
+def test_every_spelling_of_a_journal_is_read(folder: Path, url: str) -> None:
+    """Being strict must not shut anybody out."""
+    assert edited(folder, MAIN, LIVE, f'[journal]\nurl = "{url}"\n').journal_url == url
 
 
 def test_keys_are_never_shown(folder: Path) -> None:

@@ -18,7 +18,7 @@ from ztrade.cli.context import App, pass_app
 from ztrade.cli.demo.plan import DEFAULT_DAY, DEFAULT_SEED, choose_agents, with_prices
 from ztrade.cli.exchange import made_up
 from ztrade.cli.options import NEW_YORK, PATH, Day
-from ztrade.cli.output import Record, columns_of, to_json, warn
+from ztrade.cli.output import Record, check_writable, columns_of, to_json, warn
 from ztrade.config import EMBEDDED, Config, load_config
 from ztrade.domain.agent import Agent
 from ztrade.domain.ledger import CycleKind, agent_scope
@@ -79,8 +79,8 @@ def backtest(
     app.quiet()
     source = load_config(app.config_path or share("deploy/config") / "ztrade.toml")
     warn(source.warnings)
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise ConfigError(str(json_file), "its directory does not exist", fix="name a file in one that does")
+    if json_file is not None:
+        check_writable(json_file)
     wanted = {source.agent(name).name: source.agent(name) for name in names} or dict(source.agents)
     calendar = app.calendar()
     tape, days = _tape(bars, news, synthetic, (first, last), wanted, calendar)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -28,6 +29,7 @@ DEFAULT_DAYS = 5
 #: the first day of a made-up market where nobody names one; fixed, so that everybody sees the same
 SYNTHETIC_DAY = date(2024, 5, 14)
 MOST_SESSIONS = 600
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,11}")
 
 
 class Edge(click.ParamType["date | datetime"]):
@@ -111,16 +113,43 @@ def exchange(app: App, /, seed: int | None, key_id: Sequence[str], secret_key: S
     """
     from ztrade.exchange.server.app import run
 
-    names = ("bars", "news", "feed", "account", "days")
-    source = Source(seed=seed, symbols=_symbols(options["symbols"]), **{name: options[name] for name in names})
-    _check(source)
-    _check_meaningful(source)
+    source = _source(seed, options)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     run(_settings(app, source, _keys(key_id, secret_key), options), _announce)
 
 
+def check_arguments(app: App, arguments: Sequence[str]) -> None:
+    """Refuse what ``ztrade exchange ARGUMENTS`` would refuse, before a stack starts everything around it.
+
+    Raises:
+        ConfigError: an option, or a file that it names, is wrong, or it is the stack's to say.
+        click.UsageError: an option does not exist, or its value is none.
+    """
+    context = exchange.make_context("ztrade exchange", list(arguments))
+    with context.scope():
+        for name in ("port", "socket", "state"):
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise ConfigError(f"--{name}", "is the stack's to say", fix="set exchange.url or the state directory")
+        options = dict(context.params)
+        source = _source(options.pop("seed"), options)
+        if source.feed is None:
+            _settings(app, source, _keys(options["key_id"], options["secret_key"]), options)
+
+
+def _source(seed: int | None, options: dict[str, Any]) -> Source:
+    names = ("bars", "news", "feed", "account", "days")
+    source = Source(seed=seed, symbols=_symbols(options["symbols"]), **{name: options[name] for name in names})
+    _check(source)
+    _check_meaningful(source)
+    return source
+
+
 def _symbols(text: str) -> tuple[str, ...]:
-    return tuple(sorted({word.strip().upper() for word in text.split(",") if word.strip()}))
+    symbols = sorted({word.strip().upper() for word in text.split(",") if word.strip()})
+    for symbol in symbols:
+        if not _SYMBOL.fullmatch(symbol):
+            raise ConfigError("--symbols", f"{symbol!r} is no symbol", fix="write them like --symbols SPY,BRK.B")
+    return tuple(symbols)
 
 
 def _check(source: Source) -> None:

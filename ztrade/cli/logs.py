@@ -18,7 +18,7 @@ POLL_SECONDS = 0.25
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[AGENT|beat|flower|exchange|...]")
+@click.argument("name", required=False, metavar="[AGENT|worker|beat|flower|exchange|...]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(0, 1_000_000), default=40, show_default=True, help="The last N.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, with the program's name.")
@@ -53,7 +53,7 @@ def _json(path: Path, line: str) -> str:
 
 
 def log_files(folder: Path, name: str | None) -> list[Path]:
-    """Return the log files of one program (an agent's name means its worker), or all.
+    """Return the log files of one program (an agent's name means its worker), of every ``worker``, or all.
 
     Raises:
         ConfigError: there is none of that name.
@@ -61,6 +61,9 @@ def log_files(folder: Path, name: str | None) -> list[Path]:
     found = {path.stem: path for path in sorted(folder.glob("*.log"))}
     if name is None and found:
         return list(found.values())
+    workers = [path for stem, path in found.items() if stem.startswith("worker-")]
+    if name == "worker" and workers:
+        return workers
     for wanted in (name, f"worker-{canonical_name(name or '')}"):
         if wanted in found:
             return [found[wanted]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -13,6 +15,7 @@ import click
 
 from ztrade import __version__
 from ztrade.cli.context import App
+from ztrade.cli.options import PATH
 from ztrade.errors import ConfigError, ZtradeError
 
 FINE, NOT_FINE, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -84,6 +87,8 @@ class LazyGroup(click.Group):
                 # click does not say whose option lacks its argument
                 error.ctx = click.Context(self, ctx, ctx.invoked_subcommand)
             raise
+        except BrokenPipeError:
+            raise  # click ends quietly
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
@@ -93,7 +98,8 @@ class LazyGroup(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, *_: object, **extra: Any
     ) -> NoReturn:
         extra["standalone_mode"] = False
-        sys.exit(_outcome(lambda: super(LazyGroup, self).main(args, prog_name or "ztrade", **extra)))
+        _bear_any_terminal()
+        sys.exit(_to_the_end(lambda: super(LazyGroup, self).main(args, prog_name or "ztrade", **extra)))
 
 
 class Unexpected(ZtradeError):
@@ -101,6 +107,25 @@ class Unexpected(ZtradeError):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"unexpected {type(error).__name__}: {error}; `ztrade --debug ...` shows where")
+
+
+def _bear_any_terminal() -> None:
+    """Let a terminal that lacks a character show another: a day must not end in an error about a minus."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _to_the_end(run: Any) -> int:
+    """Return the exit code of ``run`` once all it said has been read, or nobody reads on, as with ``| head``."""
+    try:
+        code = _outcome(run)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is left in the buffer would be tried again at exit, and fail there with a message
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_FINE
+    return code
 
 
 def _outcome(run: Any) -> int:
@@ -136,8 +161,8 @@ def _say(message: str, code: int) -> int:
 
 @click.group("ztrade", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="ztrade %(version)s")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The main configuration file.")
-@click.option("--state", metavar="DIR", type=click.Path(path_type=Path), help="The state directory.")
+@click.option("--config", metavar="FILE", type=PATH, help="The main configuration file.")
+@click.option("--state", metavar="DIR", type=PATH, help="The state directory.")
 @click.option("--debug", is_flag=True, help="Show where an error comes from.")
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None, state: Path | None, debug: bool) -> None:

@@ -16,14 +16,19 @@ class Day(click.ParamType[date]):
     """A New York day, ``2022-08-22``."""
 
     name = "DAY"
+    #: years in which there was, and will be, an exchange; arithmetic on them stays inside what datetime can hold
+    first, last = 1792, 2200
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         if isinstance(value, date):
             return value
         try:
-            return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).date()
+            day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).date()
         except ValueError:
             self.fail(f"{value!r} is not a day; write it like 2022-08-22", param, ctx)
+        if not self.first <= day.year <= self.last:
+            self.fail(f"{value!r} is no day of an exchange; name one from {self.first} to {self.last}", param, ctx)
+        return day
 
 
 class Days(click.ParamType[tuple[date, date]]):
@@ -96,8 +101,25 @@ class Speed(click.ParamType[str]):
         return f"{speed:g}"
 
 
-#: a file or folder by name; whether it is there is said by what reads it, in the same words everywhere
-PATH = click.Path(path_type=Path)
+class PathName(click.ParamType[Path]):
+    """A file or folder by name; whether it is there is said by what reads it, in the same words everywhere."""
+
+    name = "PATH"
+    longest, longest_part = 4095, 255
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        text = str(value)
+        if not text:
+            self.fail("an empty text names no path", param, ctx)
+        if len(text.encode()) > self.longest or any(len(part.encode()) > self.longest_part for part in text.split("/")):
+            self.fail(f"{text[:40]}... is longer than a path can be", param, ctx)
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:
+            self.fail(f"{text!r} is in a home directory that does not exist", param, ctx)
+
+
+PATH = PathName()
 since_option = click.option("--since", type=Instant(), help="From this instant or New York day on.")
 until_option = click.option("--until", type=Instant(end=True), help="Up to this instant or New York day, included.")
 agent_option = click.option("--agent", metavar="AGENT", help="Only this agent.")

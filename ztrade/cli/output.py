@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import click
+
+from ztrade.errors import ConfigError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; the keys are documented and stable.")
 
@@ -31,6 +35,20 @@ def _exact(value: Decimal) -> str:
     """Return every digit and no zeros after the last: equal numbers are equal texts, wherever they come from."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def check_writable(path: Path) -> None:
+    """Refuse to work for minutes for a file that cannot be written afterwards.
+
+    Raises:
+        ConfigError: it is a directory, is in none, or is not ours to write.
+    """
+    folder = path.absolute().parent
+    if path.is_dir() or not folder.is_dir():
+        what = "is a directory" if path.is_dir() else "its directory does not exist"
+        raise ConfigError(str(path), what, fix="name a file in a directory that exists")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ConfigError(str(path), "cannot be written: Permission denied", fix="name a file that you may write")
 
 
 def to_json(value: object) -> str:

@@ -93,9 +93,13 @@ def stack() -> None:
 @pass_app
 def start_stack(app: App, exchange_args: tuple[str, ...]) -> None:
     """Start the stack; EXCHANGE_ARGS (after --) go to `ztrade exchange`."""
+    from ztrade.cli.exchange import check_arguments
+    from ztrade.service.programs import with_source
     from ztrade.service.stack import Stack
 
     config = app.config()
+    if exchange_args:
+        check_arguments(app, with_source(exchange_args))
     warn(config.warnings)
     stack = Stack(config, exchange_args=exchange_args) if exchange_args else Stack.of(config)
     if sys.stderr.isatty():
@@ -138,7 +142,7 @@ def stack_status(app: App, as_json: bool) -> int:
 
 
 @stack.command("test")
-@click.option("--seconds", type=click.FloatRange(0.1, 600), default=20.0, show_default=True)
+@click.option("--seconds", type=click.IntRange(1, 600), default=20, show_default=True)
 @json_option
 @pass_app
 def test_stack(app: App, seconds: float, as_json: bool) -> int:

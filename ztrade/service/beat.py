@@ -106,7 +106,7 @@ class SlotScheduler(Scheduler):
         self._steppers: list[Conductor | TestRinger] = [
             *conductors(config, context.runtime, CeleryBell(self.app, config))
         ]
-        if isinstance(config.main.beat.test_task, timedelta):
+        if config.main.beat.test_task:
             self._steppers.append(TestRinger(self.app, sorted(config.agents), config.main.beat.test_task))
         log.info("beat_started", entries=sorted(self.data))
 

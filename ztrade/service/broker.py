@@ -71,6 +71,9 @@ def check(url: str) -> None:
     connection = client(url)
     try:
         connection.ping()
+    except TypeError as error:
+        # redis-py hands what the query says to its connection as arguments, when it opens one
+        raise ConfigError("redis.url", f"{shown(url)} has an option that Redis' client lacks: {error}") from None
     except (RedisError, OSError) as error:
         raise unavailable(url, error) from None
     finally:

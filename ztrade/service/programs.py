@@ -71,10 +71,19 @@ def exchange_command(config: Config, arguments: Sequence[str]) -> tuple[str, ...
         "--socket": section.socket,
         "--state": str(config.state_dir / "exchange.db"),
     }
-    given = {argument.partition("=")[0] for argument in arguments}
-    source = () if given & {"--bars", "--synthetic", "--feed"} else SYNTHETIC
+    given = _names(arguments)
     added = [part for name, value in usual.items() if value and name not in given for part in (name, value)]
-    return ztrade_command("exchange", *source, *arguments, *added)
+    return ztrade_command("exchange", *with_source(arguments), *added)
+
+
+def with_source(arguments: Sequence[str]) -> list[str]:
+    """Return the exchange's arguments with the made-up market, where they name no source of prices."""
+    source = () if _names(arguments) & {"--bars", "--synthetic", "--feed"} else SYNTHETIC
+    return [*source, *arguments]
+
+
+def _names(arguments: Sequence[str]) -> set[str]:
+    return {argument.partition("=")[0] for argument in arguments}
 
 
 def redis_command(config: Config) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from ztrade.errors import ConfigError, TemporaryError
 from ztrade.service import broker, pulse
 from ztrade.service.consuming import Consuming, consuming
 from ztrade.service.flower import ensure_login, port_error
+from ztrade.service.preflight import preflight
 from ztrade.service.programs import Program, check_state_path, programs, write_programs
 from ztrade.service.supervisor import NotRunning, Supervisor, last_line
 
@@ -104,10 +105,12 @@ class Stack:
         """Start everything and wait until each program is up and each worker consumes.
 
         Raises:
-            ConfigError: another stack has this state directory, it cannot be written or is too long, a port is taken.
+            ConfigError: another stack has this state directory, it cannot be written or is too long, a port is taken,
+                or the configuration cannot work.
             TemporaryError: something did not come up in time; what runs is left for ``status`` and ``logs``.
         """
         check_state_path(self.config.state_dir)
+        preflight(self.config)
         wanted = self._programs()
         with _private_files():
             password = self._launch(wanted)
@@ -117,6 +120,10 @@ class Stack:
 
     def _launch(self, wanted: Sequence[Program]) -> str | None:
         """Write the files and start supervisord; return Flower's password where it was made just now."""
+        if not self.config.state_dir.exists():
+            # a first start that cannot work leaves nothing behind
+            self._check_place()
+            self._check_ports()
         self._make_folders()
         with self._supervisor.lock() as lock:
             self._check_ports()
@@ -133,10 +140,21 @@ class Stack:
             for name in ("", "run", "logs", "redis"):
                 (state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise ConfigError(
-                f"state directory {state}", f"cannot be written: {error.strerror}",
-                fix="make it yours, or choose another with --state or ZTRADE_STATE",
-            ) from None  # fmt: skip
+            raise self._unwritable(str(error.strerror)) from None
+
+    def _check_place(self) -> None:
+        state = self.config.state_dir
+        near = next(path for path in state.parents if path.exists())
+        if not near.is_dir():
+            raise self._unwritable(f"{near} is a file")
+        if not os.access(near, os.W_OK | os.X_OK):
+            raise self._unwritable(f"{near} is not yours to write")
+
+    def _unwritable(self, why: str) -> ConfigError:
+        return ConfigError(
+            f"state directory {self.config.state_dir}", f"cannot be written: {why}",
+            fix="make it yours, or choose another with --state or ZTRADE_STATE",
+        )  # fmt: skip
 
     def _programs(self) -> list[Program]:
         return list(programs(self.config, **self._options))

@@ -46,6 +46,13 @@ def test_logs_of_all_programs_are_labelled(logged: Stage) -> None:
     assert lines == ["beat: beat line", "worker-spy: spy line 99"]
 
 
+def test_logs_of_worker_are_those_of_every_worker(logged: Stage) -> None:
+    """As `celery_control.sh logs worker` has always meant."""
+    (logged.state / "logs" / "worker-tsla.log").write_text("t1\n")
+    lines = logged.run("logs", "worker", "-n", "1").stdout.splitlines()
+    assert {line.partition(":")[0] for line in lines} == {"worker-spy", "worker-tsla"}
+
+
 def test_logs_as_json_are_an_object_per_line(logged: Stage) -> None:
     """A line that is JSON keeps its fields; plain text, as Valkey writes, becomes the event."""
     (logged.state / "logs" / "beat.log").write_text('{"event": "beat_started", "entries": []}\n[1]\n')

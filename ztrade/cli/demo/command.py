@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from ztrade.cli.demo.plan import Plan, make_plan, read_prices
 from ztrade.cli.demo.progress import Progress
 from ztrade.cli.demo.view import LiveView, PlainView, View
 from ztrade.cli.options import PATH, Day, Days, Speed
-from ztrade.cli.output import columns_of, to_json, warn
+from ztrade.cli.output import check_writable, columns_of, to_json, warn
 from ztrade.config import Config, default_state_dir, load_config
 from ztrade.errors import ConfigError
 from ztrade.service.share import share
@@ -75,7 +74,7 @@ def demo(
     days = _days(days, first, last)
     source = load_config(app.config_path or share("deploy/config") / "ztrade.toml")
     warn(source.warnings)
-    root = (state or app.state or default_state_dir() / "demo").expanduser().absolute()
+    root = (state or app.state or default_state_dir() / "demo").absolute()
     targets = Targets(root, report_file or root / "report.html", json_file)
     _check_targets(targets)
     calendar = app.calendar()
@@ -100,15 +99,12 @@ def _days(days: tuple[date, date] | None, first: date | None, last: date | None)
 
 def _check_targets(targets: Targets) -> None:
     """Refuse to trade for minutes what cannot be written afterwards."""
+    if targets.json is not None and targets.json.absolute() == targets.report.absolute():
+        raise ConfigError("--json", f"{targets.json} is where the report goes", fix="name another file")
     for path in (targets.report, targets.json):
-        if path is None or path.parent == targets.state:
-            continue
-        folder = path.absolute().parent
-        if path.is_dir() or not folder.is_dir():
-            what = "is a directory" if path.is_dir() else "its directory does not exist"
-            raise ConfigError(str(path), what, fix="name a file in a directory that exists")
-        if not os.access(path if path.exists() else folder, os.W_OK):
-            raise ConfigError(str(path), "cannot be written: Permission denied", fix="name a file that you may write")
+        # the state directory itself is made when the demo starts
+        if path is not None and (path.is_dir() or path.absolute().parent != targets.state):
+            check_writable(path)
 
 
 @contextmanager

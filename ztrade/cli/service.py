@@ -100,11 +100,12 @@ def start_stack(app: App, exchange_args: tuple[str, ...]) -> None:
     config = app.config()
     if exchange_args:
         check_arguments(app, with_source(exchange_args))
-    warn(config.warnings)
     stack = Stack(config, exchange_args=exchange_args) if exchange_args else Stack.of(config)
     if sys.stderr.isatty():
         click.echo("starting: up to half a minute ...", err=True)
-    _tell(stack.start())
+    started = stack.start()
+    warn(config.warnings)  # not before: a start that is refused says that, in one line
+    _tell(started)
 
 
 @stack.command("stop")

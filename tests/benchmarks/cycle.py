@@ -122,6 +122,7 @@ def _run() -> tuple[list[Timed], Sequence[tuple[float, float]]]:
         options = ("--synthetic", "7", "--start", str(DAY), "--until", str(DAY), "--speed", "max")
         with served_exchange(folder, port, *options), relay(port, DELAY, folder) as far:
             runtime = Runtime(write_config(folder, {"spy": AGENT}, MAIN.format(port=far.port)))
+            runtime.preload()  # as a worker's child does
             try:
                 return list(_cycles(runtime))[WARM_UP:], far.waits()
             finally:

@@ -33,6 +33,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def on_paper(folder: Path) -> None:
+    """Let no agent trade dry, so that no exchange is needed; with keys, so that nothing warns of none."""
+    for path in (folder / "agents").glob("*.toml"):
+        path.write_text(path.read_text().replace("dry_run = true", "dry_run = false"))
+    keys = folder / "credentials.toml"
+    keys.write_text('[paper]\nkey_id = "any"\nsecret_key = "any"\n')
+    keys.chmod(0o600)
+
+
 class Control:
     """The script on one configuration."""
 
@@ -54,8 +63,7 @@ def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control]:
     folder = tmp_path_factory.mktemp("ctl")
     port = free_port()
     write_config(folder, agents={"spy": "5m", "tsla": "5m"}, more=f"[flower]\nport = {port}\n")
-    for path in (folder / "agents").glob("*.toml"):
-        path.write_text(path.read_text().replace("dry_run = true", "dry_run = false"))
+    on_paper(folder)
     from ztrade.config import load_config
 
     made = Control(load_config(folder / "ztrade.toml"))
@@ -212,8 +220,7 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         config = write_config(tmp_path, more=f"[flower]\nport = {port}\n")
-        for path in (tmp_path / "agents").glob("*.toml"):
-            path.write_text(path.read_text().replace("dry_run = true", "dry_run = false"))
+        on_paper(tmp_path)
         refused = Control(config)("start")
     assert refused.returncode == 2
     assert refused.stderr == (

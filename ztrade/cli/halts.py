@@ -13,6 +13,7 @@ import click
 from ztrade.cli.context import App, pass_app
 from ztrade.cli.proposals import whoami
 from ztrade.config import EMBEDDED
+from ztrade.domain.agent import canonical_name
 from ztrade.domain.identity import stamp
 from ztrade.domain.ledger import HaltRecord, Wish, agent_scope
 from ztrade.errors import ConfigError, ZtradeError
@@ -37,9 +38,9 @@ def _place(app: App, agent: str | None) -> tuple[_Place, str]:
     try:
         config = app.config()
     except ConfigError:
-        if app.state is None or agent is not None:
+        if app.state is None:
             raise
-        return _Place(app.state, None), ALL
+        return _Place(app.state, None), ALL if agent is None else canonical_name(agent)
     name = config.agent(agent).name if agent is not None else ALL
     return _Place(config.state_dir, config), name
 
@@ -47,7 +48,8 @@ def _place(app: App, agent: str | None) -> tuple[_Place, str]:
 def _write(app: App, place: _Place, write: Callable[[Journal], None]) -> None:
     """Write the journal's records; a failure is said, and changes nothing about the flag."""
     if place.config is None:
-        click.echo("warning: the configuration is broken, so the journal has no record of this", err=True)
+        words = "nobody can tell whether there is such an agent, and the journal has no record of this"
+        click.echo(f"warning: the configuration is broken: {words}", err=True)
         return
     try:
         with app.journal(place.config) as journal:

@@ -176,6 +176,16 @@ def test_halting_all_works_with_a_broken_configuration(stage: Stage) -> None:
     assert FileHalts(stage.state).reason("spy") is not None
 
 
+def test_halting_one_works_with_a_broken_configuration_too(stage: Stage) -> None:
+    """Nobody can check the name then, and the command says so."""
+    stage.path.write_text("nonsense = ")
+    result = stage.run("halt", "agent_spy")
+    assert result.exit_code == 0
+    assert "nobody can tell whether there is such an agent" in result.stderr
+    assert FileHalts(stage.state).reason("spy") is not None
+    assert FileHalts(stage.state).reason("tsla") is None
+
+
 def test_halting_an_unknown_agent_halts_nobody(stage: Stage) -> None:
     """A misspelt name must not look as if it had worked."""
     assert "known agents" in one_error(stage.run("halt", "sppy"), 2)

@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help demo test check lint unit bench clean setup
+.PHONY: help demo test check lint unit bench faults clean setup
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ unit: setup
 
 bench: setup ## measure, and print ratios against named baselines
 	@$(BIN)/python -m tests.benchmarks
+
+faults: setup ## the fault matrix, into docs/reliability.md; ARGS="--runs 20 --stacks 2 --pairs WORDS"
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

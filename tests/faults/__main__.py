@@ -1,0 +1,95 @@
+"""``python -m tests.faults``: run the matrix, go on where the last run stopped, and write docs/reliability.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from tests.faults import matrix, page
+from tests.faults.scenario import run_apart
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / ".cache" / "faults" / "results.jsonl"
+PAGE = ROOT / "docs" / "reliability.md"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("--pairs", default="", help="only pairs whose name contains one of these words, by comma")
+    parser.add_argument("--cut", action="store_true", help="the small cut that the test suite runs")
+    parser.add_argument("--runs", type=int, default=20, help="runs of each pair")
+    parser.add_argument("--naive", type=int, default=3, help="runs of each pair of the naive version")
+    parser.add_argument("--stacks", type=int, default=2, help="stacks at once")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--again", action="store_true", help="run again what was found unsound; its old line is void")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--logs", type=Path, help="keep the processes' logs and journals of unsound runs here")
+    return parser.parse_args()
+
+
+def done(results: Path, again: bool) -> set[tuple[str, int, bool]]:
+    """Return the runs that need not be made (``again``: those found unsound do); what failed was not judged."""
+    known = {(r["pair"], r["seed"], r["naive"]): r for r in read(results) if "failed" not in r}
+    return {key for key, result in known.items() if result["sound"] or result["naive"] or not again}
+
+
+def read(results: Path) -> list[dict[str, Any]]:
+    """Return the results so far; a line that a crash cut short is left out."""
+    found = []
+    for line in results.read_text().splitlines() if results.exists() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def jobs(given: argparse.Namespace) -> Iterator[tuple[matrix.Pair, int, bool]]:
+    """Yield what is to be run, every pair once before any is run again."""
+    pairs = matrix.CUT if given.cut else matrix.chosen(given.pairs)
+    finished = done(given.results, given.again)
+    for seed in range(given.first_seed, given.first_seed + max(given.runs, given.naive)):
+        for pair in pairs:
+            for is_naive in (False, True):
+                wanted = seed - given.first_seed < (given.naive if is_naive else given.runs)
+                can = not is_naive or matrix.FAULTS[pair.fault].naive
+                if wanted and can and (pair.name, seed, is_naive) not in finished:
+                    yield pair, seed, is_naive
+
+
+def main() -> int:
+    given = arguments()
+    given.results.parent.mkdir(parents=True, exist_ok=True)
+    todo = list(jobs(given))
+    bad = 0
+    print(f"{len(todo)} runs to do", flush=True)
+    with ProcessPoolExecutor(given.stacks, mp_context=multiprocessing.get_context("fork")) as pool:
+        for future in as_completed([pool.submit(run_apart, *job, given.logs) for job in todo]):
+            bad += _note(future.result(), given.results)
+    guards = read(given.results.with_name("safeguards.jsonl"))
+    given.page.write_text(page.page(read(given.results), guards), encoding="utf-8")
+    return 1 if bad else 0
+
+
+def _note(result: dict[str, Any], results: Path) -> bool:
+    with results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(result) + "\n")
+    wrong = [
+        f"{key}: {result[key]}" for key in ("failed", "doubled", "lost", "unresolved", "books", "limits", "bare")
+        if result.get(key)
+    ]  # fmt: skip
+    name = f"{result['pair']} seed {result['seed']}{' naive' if result['naive'] else ''}"
+    words = "; ".join(wrong) or "sound"
+    print(f"{result.get('seconds')} s  {name}: {words}, recovery {result.get('recovery')}", flush=True)
+    return not result["naive"] and not result.get("sound")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,372 @@
+"""The faults: what a driver does to a stack while a process waits at its point. Each ends with the stack mended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import redis
+import requests
+
+from tests.faults import plan, publish
+from tests.faults.stack import RunFailed, Stack, fork, run_quiet, wait_for
+from tests.faults.witness import BY_HAND, Wanted
+from ztrade.adapters.journal import open_journal
+from ztrade.domain.ledger import Outcome
+
+#: wall seconds for which something stays down or frozen: longer than the lease, and than the grace
+DOWN = 5.0
+
+
+@dataclass
+class Run:
+    """One run under way: its stack, who waits at the point (0 for nobody), and a source of chance."""
+
+    stack: Stack
+    chance: random.Random
+    pid: int = 0
+    slot: int = plan.ENTRY
+    wanted: Wanted = field(default_factory=Wanted)
+
+    def pause(self, most: float = 0.4) -> None:
+        time.sleep(self.chance.uniform(0, most))
+
+    def outcome(self, number: int) -> str:
+        """Return the outcome of a slot, empty while it has none."""
+        journal = open_journal(self.stack.journal_url, create=False)
+        found = journal.cycles(agent=plan.AGENT, since=plan.slot(number), until=plan.slot(number))
+        return "" if not found or found[-1].outcome is None else str(found[-1].outcome)
+
+    def cli(self, *arguments: str) -> None:
+        """Run a ztrade command as a person does, in a process of its own. Raises RunFailed."""
+        from ztrade.cli.main import cli
+
+        words = ["--config", str(self.stack.config), *arguments]
+        made = fork("cli", self.stack.folder / "cli.log", lambda: cli.main(words))
+        wait_for(f"ztrade {' '.join(arguments)}", lambda: not made.alive(), 30)
+        if made.status:
+            raise RunFailed(f"ztrade {' '.join(arguments)}: {(self.stack.folder / 'cli.log').read_text()}")
+
+
+Fault = Callable[[Run], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A fault, its words on the page, and whether the naive version can meet it."""
+
+    do: Fault
+    words: str
+    naive: bool = True
+    needs: str = ""
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+def kill_child(run: Run) -> None:
+    run.pause()
+    os.kill(run.pid, signal.SIGKILL)
+
+
+def kill_main(run: Run) -> None:
+    """The child goes on alone, beside the successor."""
+    run.stack.program("worker").kill()
+    run.stack.start_worker()
+    run.pause(2.0)
+    run.stack.go()
+
+
+def kill_worker(run: Run) -> None:
+    run.stack.program("worker").kill_all()
+    run.pause(1.0)
+    run.stack.start_worker()
+
+
+def killed(name: str, start: Callable[[Stack], object]) -> Fault:
+    """Return: kill one program, let the cycle go on, start it again."""
+
+    def fault(run: Run) -> None:
+        run.stack.program(name).kill_all()
+        run.pause()
+        run.stack.go()
+        run.pause(2.0)
+        start(run.stack)
+
+    return fault
+
+
+def frozen(name: str) -> Fault:
+    """Return: freeze one program past the lease while the cycle goes on."""
+
+    def fault(run: Run) -> None:
+        program = run.stack.program(name)
+        program.signal(signal.SIGSTOP)
+        run.stack.go()
+        time.sleep(DOWN)
+        program.signal(signal.SIGCONT)
+
+    return fault
+
+
+def freeze_child(run: Run) -> None:
+    """A second worker takes the slot over; then the first one thaws in the middle of its cycle."""
+    os.kill(run.pid, signal.SIGSTOP)
+    run.stack.go()
+    run.stack.start_worker("second")
+    with contextlib.suppress(RunFailed):
+        wait_for("the successor", lambda: run.stack.is_naive or run.outcome(run.slot), DOWN + 3)
+    time.sleep(DOWN if run.stack.is_naive else run.chance.uniform(0, 0.5))
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(run.pid, signal.SIGCONT)
+
+
+def power_cut(run: Run) -> None:
+    """Everything of ours dies at once; the exchange is far away and lives on."""
+    names = ["worker", "beat", "redis"] if run.stack.is_naive else ["worker", "beat", "keeper", "redis"]
+    for name in names:
+        run.stack.program(name).kill_all()
+    run.pause(1.0)
+    run.stack.start_redis()
+    run.stack.start_worker()
+    run.stack.start_keeper()
+    run.stack.start_beat()
+
+
+# -- Redis -------------------------------------------------------------------------------------------------------------
+def flush(run: Run) -> None:
+    with contextlib.closing(run.stack.redis()) as client:
+        client.flushall()
+    run.stack.go()
+
+
+def client_kills(run: Run) -> None:
+    run.stack.go()
+    with contextlib.closing(run.stack.redis()) as client:
+        for _ in range(30):
+            with contextlib.suppress(redis.RedisError):
+                client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            time.sleep(0.05)
+
+
+def redis_full(run: Run) -> None:
+    with contextlib.closing(run.stack.redis()) as client:
+        client.config_set("maxmemory", 1)
+        run.stack.go()
+        time.sleep(DOWN)
+        client.config_set("maxmemory", 0)
+
+
+# -- the disk ----------------------------------------------------------------------------------------------------------
+def disk_full(run: Run) -> None:
+    filler = run.stack.state / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(b"0" * 65536):
+            pass
+    run.stack.go()
+    time.sleep(DOWN)
+    filler.unlink()
+
+
+def read_only(run: Run) -> None:
+    _remount(run.stack.state, "ro")
+    run.stack.go()
+    time.sleep(DOWN)
+    _remount(run.stack.state, "rw")
+
+
+def _remount(place: Path, how: str) -> None:
+    for _ in range(200):
+        with contextlib.suppress(RunFailed):
+            return run_quiet("mount", "-o", f"remount,{how}", str(place))
+        time.sleep(0.01)
+    raise RunFailed(f"{place} could not be made {how}")
+
+
+# -- the exchange ------------------------------------------------------------------------------------------------------
+def asked(kind: str, *, method: str | None = None, path: str | None = None, times: int = 1, **args: object) -> Fault:
+    """Return: ask the exchange for one of its faults."""
+
+    def fault(run: Run) -> None:
+        run.stack.url.fault(kind, method=method, path=path, times=times, **args)
+        run.stack.go()
+
+    return fault
+
+
+def at_order(kind: str, **args: object) -> Fault:
+    """Return: the next POST of an order meets this fault."""
+    return asked(kind, method="POST", path="^/v2/orders$", **args)
+
+
+def skewed(run: Run) -> None:
+    run.stack.url.fault("clock_skew", seconds=600)
+    run.stack.go()
+    wait_for("a slot under the skew", lambda: run.stack.is_naive or run.outcome(run.slot))
+    run.stack.url.clear_faults()
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+def second_beat(run: Run) -> None:
+    run.stack.start_beat("beat2")
+    run.pause(1.0)
+    run.stack.go()
+
+
+def redelivered(run: Run) -> None:
+    """The slot's message comes five times more, and there is a second worker to take it."""
+    run.stack.start_worker("second")
+    publish.again(run.stack, run.slot, 5)
+    run.pause(2.0)
+    run.stack.go()
+
+
+# -- people ------------------------------------------------------------------------------------------------------------
+def halted(run: Run) -> None:
+    """A person halts; two slots later, sends nothing having been checked, the person releases."""
+    before = len(_orders(run.stack))
+    run.cli("halt", plan.AGENT, "--reason", "the fault matrix", "--by", "ann")
+    run.stack.go()
+    wait_for("the slot's outcome", lambda: run.outcome(run.slot))
+    settled = len(_orders(run.stack))
+    wait_for("a halted slot", lambda: run.outcome(run.slot + 1) == Outcome.HALTED, 20)
+    beat = run.stack.program("beat")
+    beat.signal(signal.SIGSTOP)
+    if settled > before + 1 or len(_orders(run.stack)) != settled:
+        run.stack.folder.joinpath("after-halt").touch()
+    run.cli("release", plan.AGENT)
+    now = datetime.fromisoformat(run.stack.url.clock()["now"])
+    run.wanted = Wanted(since=plan.number_of(now) + 1)
+    beat.signal(signal.SIGCONT)
+
+
+def _orders(stack: Stack) -> list[dict[str, object]]:
+    answer = _ask(stack, "GET", "orders?status=all&limit=500&nested=true")
+    found: list[dict[str, object]] = answer.json()
+    return found
+
+
+def _ask(stack: Stack, method: str, what: str, body: object = None) -> requests.Response:
+    keys = {"APCA-API-KEY-ID": "hand", "APCA-API-SECRET-KEY": "hand"}
+    return requests.request(method, f"{stack.url}/v2/{what}", json=body, headers=keys, timeout=10)
+
+
+def cancel_stop(run: Run) -> None:
+    for order in _orders(run.stack):
+        for leg in order.get("legs") or ():  # type: ignore[attr-defined]
+            if leg["type"] == "stop":
+                _ask(run.stack, "DELETE", f"orders/{leg['id']}")
+    run.stack.go()
+
+
+def sell_by_hand(run: Run) -> None:
+    """A person ends the legs and sells all of it."""
+    cancel_stop(run)
+    qty = _ask(run.stack, "GET", f"positions/{plan.SYMBOL}").json().get("qty")
+    _by_hand(run.stack, "sell", qty)
+    run.wanted = Wanted(since=run.slot, foreign=True)
+
+
+def buy_by_hand(run: Run) -> None:
+    _by_hand(run.stack, "buy", "7")
+    run.stack.go()
+    run.wanted = Wanted(since=run.slot, foreign=True)
+
+
+def _by_hand(stack: Stack, side: str, qty: str) -> None:
+    order = {"symbol": plan.SYMBOL, "side": side, "qty": qty, "type": "market", "time_in_force": "day",
+             "client_order_id": f"{BY_HAND}-{side}"}  # fmt: skip
+    _ask(stack, "POST", "orders", order)
+
+
+# -- the network -------------------------------------------------------------------------------------------------------
+def cut(run: Run) -> None:
+    """Packets to and from the exchange vanish; runs in a network namespace of its own."""
+    rules = [("OUTPUT", end, str(run.stack.port)) for end in ("--dport", "--sport")]
+    for chain, end, port in rules:
+        run_quiet("iptables", "-A", chain, "-p", "tcp", end, port, "-j", "DROP")
+    run.stack.go()
+    time.sleep(DOWN)
+    for chain, end, port in rules:
+        run_quiet("iptables", "-D", chain, "-p", "tcp", end, port, "-j", "DROP")
+
+
+def clock_jump(seconds: int) -> Fault:
+    """Return: the wall clock of all our processes jumps (libfaketime)."""
+
+    def fault(run: Run) -> None:
+        run.stack.clock_file.write_text(f"{seconds:+d}s")
+        run.stack.go()
+
+    return fault
+
+
+def nothing(run: Run) -> None:
+    """Let the cycle go on: the run without a fault."""
+    run.stack.go()
+
+
+FAULTS: dict[str, Named] = {
+    "none": Named(nothing, "no fault"),
+    "kill child": Named(kill_child, "kill -9 of the pool child"),
+    "kill main": Named(kill_main, "kill -9 of the worker's main process, its child goes on beside the successor"),
+    "kill worker": Named(kill_worker, "kill -9 of the whole worker"),
+    "freeze child": Named(freeze_child, "SIGSTOP of the child past its lease, a successor, SIGCONT"),
+    "freeze main": Named(frozen("worker"), "SIGSTOP of the worker's main process past the lease"),
+    "power cut": Named(power_cut, "kill -9 of everything but the exchange"),
+    "kill beat": Named(killed("beat", Stack.start_beat), "kill -9 of beat"),
+    "freeze beat": Named(frozen("beat"), "SIGSTOP of beat past the lease"),
+    "two beats": Named(second_beat, "a second beat"),
+    "kill keeper": Named(killed("keeper", Stack.start_keeper), "kill -9 of the keeper", naive=False),
+    "freeze keeper": Named(frozen("keeper"), "SIGSTOP of the keeper past the lease", naive=False),
+    "redelivery": Named(redelivered, "the message delivered five times more, to two workers"),
+    "kill Redis": Named(killed("redis", Stack.start_redis), "kill -9 of Redis"),
+    "freeze Redis": Named(frozen("redis"), "SIGSTOP of Redis"),
+    "FLUSHALL": Named(flush, "FLUSHALL"),
+    "CLIENT KILL": Named(client_kills, "30 times CLIENT KILL of every connection"),
+    "Redis full": Named(redis_full, "Redis full (maxmemory)"),
+    "disk full": Named(disk_full, "disk of the journal full", needs="mount"),
+    "read-only": Named(read_only, "disk of the journal read-only", needs="mount"),
+    "kill exchange": Named(killed("exchange", Stack.start_exchange), "kill -9 of the exchange"),
+    "freeze exchange": Named(frozen("exchange"), "SIGSTOP of the exchange"),
+    "504 landed": Named(at_order("504"), "the order lands, the client is told 504"),
+    "reset before": Named(at_order("reset_before"), "connection reset before the order lands"),
+    "reset after": Named(at_order("reset_after"), "connection reset after the order landed"),
+    "hang": Named(at_order("hang"), "no answer to the order, which did not land"),
+    "500": Named(at_order("500"), "500 to the order"),
+    "429": Named(at_order("429"), "429 to the order"),
+    "duplicate": Named(at_order("duplicate"), "the order delivered twice by the network"),
+    "rejected": Named(at_order("rejected"), "the order accepted, then rejected"),
+    "partial fill": Named(at_order("partial_fill"), "the order filled in parts"),
+    "drift": Named(at_order("schema_drift", remove=["status", "id"]), "the order's answer lacks fields"),
+    "latency": Named(at_order("latency", seconds=3), "the order's answer comes too late"),
+    "hang reads": Named(asked("hang", method="GET", path="^/v2/", times=3), "three reads are never answered"),
+    "drift reads": Named(
+        asked("schema_drift", method="GET", path="^/v2/account$", times=2, remove=["cash"]), "answers lack fields"
+    ),
+    "504 to cancel": Named(asked("504", method="DELETE", path="^/v2/orders/"), "the cancel is done and told 504"),
+    "clock skew": Named(skewed, "the exchange's clock ten minutes off"),
+    "halt": Named(halted, "a person halts, and releases two slots later", naive=False),
+    "stop cancelled": Named(cancel_stop, "a person cancels the stop", naive=False),
+    "sold by hand": Named(sell_by_hand, "a person sells the position", naive=False),
+    "bought by hand": Named(buy_by_hand, "a person buys the same symbol"),
+    "network cut": Named(cut, "packets to the exchange dropped (iptables)", needs="network"),
+    "clock +2h": Named(
+        clock_jump(7200),
+        "the clock of all processes jumps two hours ahead (libfaketime)",
+        naive=False,
+        needs="faketime",
+    ),
+    "clock -2h": Named(
+        clock_jump(-7200),
+        "the clock of all processes jumps two hours back (libfaketime)",
+        naive=False,
+        needs="faketime",
+    ),
+}

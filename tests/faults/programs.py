@@ -1,0 +1,119 @@
+"""The programs of a stack, as the shipped ones but for the doors around their ports and for shorter waits.
+
+A lease of minutes and a grace of three quarters of one would make a run last as long: here they are seconds.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.faults import plan
+from tests.faults.stops import Door, Point, Stops
+from ztrade.adapters.calendar import NyseCalendar
+from ztrade.adapters.clock.system import SystemClock
+from ztrade.app.desk import Desk
+from ztrade.bootstrap import Runtime
+from ztrade.config import Config, load_config
+from ztrade.exchange.server import app as exchange_app
+from ztrade.service import conductor, logs, sweep
+from ztrade.service.beat import run_beat
+from ztrade.service.health import Health, looker
+from ztrade.service.keeper import Keeper, run_keeper
+from ztrade.service.worker import one_thread_each, run_worker
+from ztrade.testing.tapes import wave_tape
+
+LEASE = timedelta(seconds=3)
+#: longer than the HTTP timeouts of the configuration, as in a real one
+GRACE = timedelta(seconds=4)
+CONNECT, READ = timedelta(seconds=1), timedelta(seconds=2)
+#: the clocks of a fast exchange and of a process that waits differ by more than two machines may
+SKEW = timedelta(minutes=4)
+RING_AGAIN, KEEPER_ROUND, SWEEP_GRACE = 1.0, 1.0, 1.0
+CALENDAR = NyseCalendar()
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangePlan:
+    """Where the exchange listens, and how its time passes (None: stepped)."""
+
+    port: int
+    socket: Path
+    state: Path
+    speed: float | None = None
+
+
+def exchange(spec: ExchangePlan) -> None:
+    """Serve the embedded exchange until it is told, or made, to end."""
+    tape = wave_tape(CALENDAR, ("QQQ", plan.SYMBOL))
+    settings = exchange_app.Settings(
+        tape=tape,
+        calendar=CALENDAR,
+        wall=SystemClock().wall,
+        origin="faults",
+        start=plan.OPEN,
+        until=plan.UNTIL,
+        speed=spec.speed,
+        state=spec.state,
+        port=spec.port,
+        socket=spec.socket,
+    )
+    exchange_app.run(settings, lambda _address: None)
+
+
+class StoppingRuntime(Runtime):
+    """The real runtime, with doors around the ports of its desks and the scripted strategy."""
+
+    def __init__(self, config: Config, folder: Path, point: Point | None = None) -> None:
+        super().__init__(config)
+        self._stops = Stops(folder, point)
+
+    def desk(self, name: str, *, dry_run: bool = False, owner: str = "") -> Desk:
+        """Return the agent's desk with its doors."""
+        made = super().desk(name, dry_run=dry_run, owner=owner)
+        doors: dict[str, Any] = {
+            port: Door(port, getattr(made, port), self._stops) for port in ("journal", "exchange", "halts", "gather")
+        }
+        strategy: Any = Door("strategy", plan.Scripted(), self._stops)
+        return replace(made, strategy=strategy, lease=LEASE, unknown_grace=GRACE, max_clock_skew=SKEW, **doors)
+
+
+def worker(config: Path, folder: Path, point: Point | None) -> None:
+    """Run the agent's worker."""
+    one_thread_each()
+    run_worker(load_config(config), plan.AGENT, build=partial(StoppingRuntime, folder=folder, point=point))
+
+
+def beat(config: Path, folder: Path) -> None:
+    """Run beat, which rings sooner again for a slot without an outcome."""
+    conductor.STEP_RING_AGAIN = RING_AGAIN
+    conductor.RING_AGAIN = 2 * RING_AGAIN
+    conductor.CLAIM_MARGIN = LEASE.total_seconds() - 240.0  # the lease of these desks, not the cycle's time limit
+    run_beat(load_config(config), build=partial(StoppingRuntime, folder=folder))
+
+
+def keeper(config: Path, folder: Path, point: Point | None) -> None:
+    """Run the keeper, whose rounds follow each other sooner."""
+    one_thread_each()
+    sweep.GRACE = SWEEP_GRACE
+    read = load_config(config)
+    logs.configure(read.main.log.level)
+    made = Keeper(StoppingRuntime(read, folder, point), Health(looker(read)))
+    for duty in made.duties:
+        duty.every = min(duty.every, KEEPER_ROUND)
+    run_keeper(made)
+
+
+def main() -> None:
+    """Run one as a program that was executed, not forked: a preloaded library can then fake its time."""
+    run, arguments = pickle.loads(bytes.fromhex(sys.argv[1]))
+    {"worker": worker, "beat": beat, "keeper": keeper}[run](*arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""One run: start the stack, wait until a process stands at the point, strike, let time end, judge."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.faults import naive, plan, points
+from tests.faults.actions import FAULTS, Run
+from tests.faults.matrix import Pair
+from tests.faults.stack import FAKETIME, RunFailed, Stack, redis_kinds, run_quiet, stack, wait_for
+from tests.faults.witness import Wanted, judge
+from ztrade.adapters.journal import open_journal
+from ztrade.domain.ledger import CycleKind
+
+_PR_SET_CHILD_SUBREAPER, _CLONE_NEWNS, _CLONE_NEWNET = 36, 0x20000, 0x40000000
+LONGEST = 180
+
+
+def run_apart(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict[str, Any]:
+    """Run in a process of its own, which takes everything that it started along when it ends."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(reader)
+        _as_child(writer, pair, seed, is_naive, logs)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        text = answer.read()
+    os.waitpid(pid, 0)
+    base = {"pair": pair.name, "seed": seed, "naive": is_naive}
+    return {**base, **(json.loads(text) if text else {"failed": f"the run took more than {LONGEST} s"})}
+
+
+def _as_child(writer: int, pair: Pair, seed: int, is_naive: bool, logs: Path | None) -> None:
+    try:
+        signal.alarm(LONGEST)
+        os.setsid()
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        found = _answer(pair, seed, is_naive, logs)
+        os.write(writer, json.dumps(found).encode())
+    finally:
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        os._exit(0)
+
+
+def _answer(pair: Pair, seed: int, is_naive: bool, logs: Path | None) -> dict[str, Any]:
+    began = time.monotonic()
+    try:
+        found = run(pair, seed, is_naive, logs)
+    except Exception as error:  # noqa: BLE001 a run that cannot be judged is told as such, and tried again later
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        found = {"failed": f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"}
+    return {**found, "seconds": round(time.monotonic() - began, 1)}
+
+
+def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict[str, Any]:
+    """Run one pair once. Raises RunFailed where it cannot be judged."""
+    step, after = points.read(pair.point)
+    kinds = redis_kinds()
+    kind = kinds[seed % len(kinds)]
+    needs = FAULTS[pair.fault].needs
+    _prepare(needs)
+    folder = Path(tempfile.mkdtemp(prefix="zf-"))
+    options = {"is_naive": is_naive, "fakes_time": needs == "faketime", "point": step.point(after=after)}
+    with stack(folder / "s", redis_kind=kind, **options) as made:
+        if needs == "mount":
+            run_quiet("mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(made.state))
+        try:
+            found = _strike(made, pair, seed, step.slot)
+        finally:
+            if logs is not None:
+                _keep(made, logs / f"{pair.name} {seed}{' naive' if is_naive else ''}")
+    shutil.rmtree(folder, ignore_errors=True)
+    return {"redis": kind.name, **found}
+
+
+def _strike(made: Stack, pair: Pair, seed: int, slot: int) -> dict[str, Any]:
+    if not made.is_naive:
+        open_journal(made.journal_url)
+    made.start_all()
+    wait_for(f"the point {pair.point}", made.stopped_pid)
+    one = Run(made, random.Random(f"{pair.name} {seed}"), made.stopped_pid(), slot, Wanted(since=slot))
+    FAULTS[pair.fault].do(one)
+    with contextlib.suppress(RunFailed):
+        wait_for("the end", lambda: _over(made), 60)
+    verdict = judge(made, one.wanted)
+    if (made.folder / "after-halt").exists():
+        verdict.limits.append("an order left after the halt")
+    return {**asdict(verdict), "sound": verdict.sound}
+
+
+def _over(made: Stack) -> bool:
+    time.sleep(0.1)
+    if made.is_naive:
+        return not made.program("beat").alive()
+    cycles = open_journal(made.journal_url, create=False).cycles(agent=plan.AGENT, kind=CycleKind.SLOT)
+    return sum(1 for record in cycles if record.outcome is not None) >= plan.SLOTS
+
+
+def _prepare(needs: str) -> None:
+    """Make the surroundings that a fault needs, for this process and its children alone."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if needs == "faketime" and not Path(FAKETIME).exists():
+        raise RunFailed("no libfaketime: apt install faketime")
+    if needs == "mount":
+        if libc.unshare(_CLONE_NEWNS):
+            raise RunFailed("no mount namespace: run as root")
+        run_quiet("mount", "--make-rprivate", "/")
+    if needs == "network":
+        if libc.unshare(_CLONE_NEWNET):
+            raise RunFailed("no network namespace: run as root")
+        run_quiet("ip", "link", "set", "lo", "up")
+
+
+def _keep(made: Stack, to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    files = itertools.chain(made.folder.glob("*.log"), made.state.glob("journal.db*"), [naive.ledger(made)])
+    for path in files:
+        with contextlib.suppress(OSError):
+            shutil.copy(path, to / path.name)

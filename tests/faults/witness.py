@@ -1,0 +1,191 @@
+"""What a run did, judged by the exchange's own book; the journal is the accused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from tests.faults import naive, plan
+from tests.faults.stack import Stack
+from ztrade.adapters.alpaca import AlpacaExchange, AlpacaSettings, Gateway
+from ztrade.adapters.journal import open_journal
+from ztrade.cli.books import ExchangeBooks, JournalBooks, differences
+from ztrade.cli.demo.closing import exchange_books
+from ztrade.config import EMBEDDED
+from ztrade.domain.ledger import UNRESOLVED, CycleKind, CycleRecord, Outcome
+from ztrade.domain.types import Order, OrderStatus, OrderType, Side
+from ztrade.ports import Journal
+
+#: an order that a person, not an agent, sent in a run
+BY_HAND = "by-hand"
+WELL = {Outcome.HELD, Outcome.ENTERED, Outcome.EXITED, Outcome.BLOCKED, Outcome.SETTLED}
+#: exchange time for which a position may stand without a stop: that in which it is being sold
+BARE = 2 * plan.EVERY
+
+
+@dataclass
+class Verdict:
+    """What was found; a run is sound where everything is zero or empty, and recovery is within two slots."""
+
+    doubled: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    unresolved: list[str] = field(default_factory=list)
+    books: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
+    recovery: int = 0
+    outcomes: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        wrong = (self.doubled, self.lost, self.unresolved, self.books, self.limits, self.bare)
+        return not any(wrong) and self.recovery <= 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run must have come to: ``trades`` False where the fault rightly kept the agent from trading.
+
+    ``since`` is the first slot from which recovery counts: the fault's, or that of a person's release.
+    """
+
+    since: int = plan.ENTRY
+    trades: bool = True
+    foreign: bool = False
+
+
+def judge(stack: Stack, wanted: Wanted) -> Verdict:
+    """Read both books, and compare."""
+    settings = AlpacaSettings(
+        EMBEDDED, "key", "secret", stack.url, stack.url, None, timedelta(seconds=3), timedelta(seconds=10)
+    )
+    theirs = exchange_books(AlpacaExchange(Gateway(settings, None)))
+    found = Verdict()
+    _exchange_alone(found, theirs, wanted)
+    if stack.is_naive:
+        _naive(found, stack, theirs)
+    else:
+        _journal(found, open_journal(stack.journal_url, create=False), theirs, wanted)
+    return found
+
+
+def _exchange_alone(found: Verdict, theirs: ExchangeBooks, wanted: Wanted) -> None:
+    ours = [order for order in theirs.orders if not _by_hand(order)]
+    found.doubled += _doubled(ours)
+    held = sum((position.qty for position in theirs.positions), Decimal(0))
+    if wanted.trades and not wanted.foreign:
+        found.lost += [f"exit: {held} shares are left"] if held else []
+    if wanted.trades and not any(order.side is Side.BUY and order.filled_qty for order in ours):
+        found.lost.append("entry: nothing was bought")
+    found.limits += _over_limits(ours)
+
+
+def _by_hand(order: Order) -> bool:
+    return order.client_order_id.startswith(BY_HAND)
+
+
+def _doubled(orders: Sequence[Order]) -> list[str]:
+    """Return every order beyond the first of a slot and a side, and every entry beside an open one."""
+    alive = [order for order in orders if order.status is not OrderStatus.REJECTED and order.submitted_at]
+    legs = Counter((plan.number_of(_sent(order)), order.side.value) for order in alive)
+    twice = [f"{count} {side} orders in slot {number}" for (number, side), count in legs.items() if count > 1]
+    return [*twice, *_entries_beside(sorted(alive, key=_sent))]
+
+
+def _sent(order: Order) -> datetime:
+    assert order.submitted_at is not None
+    return order.submitted_at
+
+
+def _entries_beside(orders: Sequence[Order]) -> Iterator[str]:
+    held, slots = Decimal(0), set[int]()
+    for order in orders:
+        number = plan.number_of(_sent(order))
+        if order.side is Side.BUY and held > 0 and number not in slots:
+            yield f"an entry in slot {number} with {held} held"
+        slots.add(number)
+        held += order.filled_qty if order.side is Side.BUY else -order.filled_qty
+
+
+def _over_limits(orders: Sequence[Order]) -> Iterator[str]:
+    held = Decimal(0)
+    for order in sorted((o for o in orders if o.submitted_at), key=_sent):
+        sign = 1 if order.side is Side.BUY else -1
+        held += sign * order.filled_qty * (order.filled_avg_price or Decimal(0))
+        if held > plan.LIMIT * Decimal("1.03"):
+            yield f"{held:.2f} in positions, over {plan.LIMIT}"
+
+
+# -- the naive version -------------------------------------------------------------------------------------------------
+def _naive(found: Verdict, stack: Stack, theirs: ExchangeBooks) -> None:
+    written = naive.lines(stack)
+    known = {line["order"] for line in written}
+    there = {order.id for order in theirs.orders}
+    found.lost += [f"order {order.id[:8]} is at the exchange alone" for order in theirs.orders
+                   if order.id not in known and not _by_hand(order)]  # fmt: skip
+    found.lost += [f"order {name[:8]} is written down alone" for name in known - there - {None}]
+    slots = {plan.number_of(datetime.fromisoformat(line["slot"])) for line in written}
+    found.unresolved += [f"slot {number} has no outcome" for number in range(1, plan.SLOTS + 1) if number not in slots]
+
+
+# -- ztrade ------------------------------------------------------------------------------------------------------------
+def _journal(found: Verdict, journal: Journal, theirs: ExchangeBooks, wanted: Wanted) -> None:
+    records = {plan.number_of(record.slot): record for record in journal.cycles(agent=plan.AGENT, kind=CycleKind.SLOT)}
+    found.outcomes = [str(record.outcome) for _, record in sorted(records.items())]
+    found.unresolved += _unresolved(journal, records)
+    found.lost += _unknown_orders(journal, theirs)
+    found.books += [] if wanted.foreign else _book_differences(journal, theirs)
+    found.bare += [] if wanted.foreign else _bare(theirs)
+    found.recovery = _recovery(records, wanted.since)
+
+
+def _unresolved(journal: Journal, records: dict[int, CycleRecord]) -> Iterator[str]:
+    for intent in journal.intents():
+        if intent.state in UNRESOLVED:
+            yield f"intent {intent.request.client_order_id} is {intent.state}"
+    for number in range(1, plan.SLOTS + 1):
+        if number not in records or records[number].outcome is None:
+            yield f"slot {number} has no outcome"
+
+
+def _unknown_orders(journal: Journal, theirs: ExchangeBooks) -> Iterator[str]:
+    ids = {intent.request.client_order_id for intent in journal.intents()}
+    for order in theirs.orders:
+        if order.client_order_id not in ids and not _by_hand(order):
+            yield f"order {order.client_order_id} has no intent"
+    there = {order.client_order_id for order in theirs.orders}
+    for intent in journal.intents():
+        if intent.order is not None and intent.request.client_order_id not in there:
+            yield f"order {intent.request.client_order_id} is in the journal alone"
+
+
+def _book_differences(journal: Journal, theirs: ExchangeBooks) -> list[str]:
+    holdings = journal.holdings(EMBEDDED)
+    cash = journal.account_state(EMBEDDED, plan.OPEN).cash
+    marks = {position.symbol: position.current_price for position in theirs.positions}
+    worth = None if cash is None else cash + sum(h.qty * (marks.get(h.symbol) or 0) for h in holdings)
+    ours = JournalBooks(journal.orders(), journal.fills(), holdings, cash, worth)
+    return differences(ours, theirs)
+
+
+def _bare(theirs: ExchangeBooks) -> Iterator[str]:
+    """Yield how long a bought position stood without a stop, where that was too long; exchange time."""
+    sold = [order.filled_at for order in theirs.orders if order.side is Side.SELL and order.filled_at]
+    for entry in theirs.orders:
+        stops = [leg for leg in entry.legs if leg.type in {OrderType.STOP, OrderType.STOP_LIMIT}]
+        if entry.side is not Side.BUY or not entry.filled_at:
+            continue
+        ended = [leg.ended_at or leg.filled_at or plan.UNTIL for leg in stops]
+        covered = max(ended, default=entry.filled_at)
+        left = min((at for at in sold if at >= entry.filled_at), default=plan.UNTIL)
+        if left - covered > BARE:
+            yield f"bare from {covered:%H:%M} to {left:%H:%M}"
+
+
+def _recovery(records: dict[int, CycleRecord], since: int) -> int:
+    """Return how many slots from the fault's on had no good outcome, up to the first from which all had."""
+    bad = [number for number, record in records.items() if since <= number <= plan.SLOTS and record.outcome not in WELL]
+    return max(bad) - since + 1 if bad else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import socket
@@ -177,6 +178,30 @@ def test_nothing_leaves_after_the_deadline() -> None:
             adapter.send(request)
         assert server.asked == []
         assert not _may_have_left(caught.value)
+
+
+def test_nothing_leaves_after_the_connection_was_given_up() -> None:
+    """What the kernel still held when the time was up is forgotten: it must not leave when the network is back."""
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        adapter = DeadlineAdapter(1, 0.3, HttpStats(), time.monotonic)
+        adapter.deadline = time.monotonic() + 15
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(requests.RequestException):
+            adapter.send(requests.Request("POST", url, data=b"x" * 300_000).prepare())
+        assert _all_that_arrives(deaf) < 300_000
+
+
+def _all_that_arrives(listener: socket.socket) -> int:
+    connection, _ = listener.accept()
+    size = 0
+    with connection, contextlib.suppress(ConnectionResetError):
+        connection.settimeout(5)
+        while part := connection.recv(65536):
+            size += len(part)
+    return size
 
 
 def test_a_dripping_answer_ends_at_the_deadline() -> None:

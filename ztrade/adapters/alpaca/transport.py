@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -56,6 +58,22 @@ def _punctual(pool: type[urllib3.HTTPConnectionPool], late: Callable[[], bool]) 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
 
+def _forgetful(seconds: float) -> list[tuple[int, int, int | bytes]]:
+    """Return socket options with which nothing leaves after the request was given up.
+
+    A request that was written waits in the kernel while the network is cut, and is sent when it is back: minutes later,
+    though the connection was closed, or the process killed. Closing forgets it instead (SO_LINGER of 0), and so does a
+    frozen process' kernel after ``seconds`` without the other side's word (TCP_USER_TIMEOUT).
+    """
+    options: list[tuple[int, int, int | bytes]] = [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)),
+    ]
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(int(seconds * 1000), 1)))
+    return options
+
+
 class DeadlineAdapter(requests.adapters.HTTPAdapter):
     """Sends one request at most, within ``connect`` and ``read`` seconds per step and before ``deadline`` in all.
 
@@ -71,8 +89,8 @@ class DeadlineAdapter(requests.adapters.HTTPAdapter):
         super().__init__(pool_connections=2, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        """Make the pools, with connections that are not used when they opened too late."""
-        super().init_poolmanager(connections, maxsize, block, **options)
+        """Make the pools, with connections that are not used when they opened too late, and forget what they hold."""
+        super().init_poolmanager(connections, maxsize, block, socket_options=_forgetful(self._read), **options)
         self.poolmanager.pool_classes_by_scheme = {
             "http": _punctual(urllib3.HTTPConnectionPool, self._late),
             "https": _punctual(urllib3.HTTPSConnectionPool, self._late),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import matrix, page
+from tests.faults.actions import FAULTS
 from tests.faults.scenario import run_apart
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def jobs(given: argparse.Namespace) -> Iterator[tuple[matrix.Pair, int, bool]]:
         for pair in pairs:
             for is_naive in (False, True):
                 wanted = seed - given.first_seed < (given.naive if is_naive else given.runs)
-                can = not is_naive or matrix.FAULTS[pair.fault].naive
+                can = not is_naive or FAULTS[pair.fault].naive
                 if wanted and can and (pair.name, seed, is_naive) not in finished:
                     yield pair, seed, is_naive
 

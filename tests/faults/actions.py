@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import redis
 import requests
@@ -20,6 +21,7 @@ from tests.faults.stack import RunFailed, Stack, fork, run_quiet, wait_for
 from tests.faults.witness import BY_HAND, Wanted
 from ztrade.adapters.journal import open_journal
 from ztrade.domain.ledger import Outcome
+from ztrade.ports import Journal
 
 #: wall seconds for which something stays down or frozen: longer than the lease, and than the grace
 DOWN = 5.0
@@ -34,14 +36,15 @@ class Run:
     pid: int = 0
     slot: int = plan.ENTRY
     wanted: Wanted = field(default_factory=Wanted)
+    journal: Journal | None = None
 
     def pause(self, most: float = 0.4) -> None:
         time.sleep(self.chance.uniform(0, most))
 
     def outcome(self, number: int) -> str:
         """Return the outcome of a slot, empty while it has none."""
-        journal = open_journal(self.stack.journal_url, create=False)
-        found = journal.cycles(agent=plan.AGENT, since=plan.slot(number), until=plan.slot(number))
+        self.journal = self.journal or open_journal(self.stack.journal_url, create=False)
+        found = self.journal.cycles(agent=plan.AGENT, since=plan.slot(number), until=plan.slot(number))
         return "" if not found or found[-1].outcome is None else str(found[-1].outcome)
 
     def cli(self, *arguments: str) -> None:
@@ -150,8 +153,8 @@ def client_kills(run: Run) -> None:
     with contextlib.closing(run.stack.redis()) as client:
         for _ in range(30):
             with contextlib.suppress(redis.RedisError):
-                client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+                client.client_kill_filter(_type="normal", skipme=True)
+                client.client_kill_filter(_type="pubsub", skipme=True)
             time.sleep(0.05)
 
 
@@ -190,7 +193,7 @@ def _remount(place: Path, how: str) -> None:
 
 
 # -- the exchange ------------------------------------------------------------------------------------------------------
-def asked(kind: str, *, method: str | None = None, path: str | None = None, times: int = 1, **args: object) -> Fault:
+def asked(kind: str, *, method: str | None = None, path: str | None = None, times: int = 1, **args: Any) -> Fault:
     """Return: ask the exchange for one of its faults."""
 
     def fault(run: Run) -> None:
@@ -200,7 +203,7 @@ def asked(kind: str, *, method: str | None = None, path: str | None = None, time
     return fault
 
 
-def at_order(kind: str, **args: object) -> Fault:
+def at_order(kind: str, **args: Any) -> Fault:
     """Return: the next POST of an order meets this fault."""
     return asked(kind, method="POST", path="^/v2/orders$", **args)
 

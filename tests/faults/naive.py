@@ -71,10 +71,12 @@ class Trader:
     def trade(self, slot: datetime) -> None:
         """Buy, sell or do nothing, and write it down."""
         self._step("journal.claim", lambda *_: None, None, slot)
+        self._step("journal.intents", lambda: None)
         side = self._step("gather", self._wanted, slot)
         self._step("strategy", lambda: side)
         order = None
         if side:
+            self._step("exchange.cancel", lambda: None)
             self._step("journal.plan", lambda: None)
             self._step("halts.reason", lambda: None)
             order = self._step("exchange.submit", self._submit, side)

@@ -19,8 +19,8 @@ _HEAD = """# Reliability: what happens when anything dies at any moment
 <!-- made by `make faults` from its results; do not edit -->
 
 The real stack (Redis or Valkey, a Celery prefork worker, beat, the keeper, the embedded exchange as a process of its
-own) trades a scripted hour: an agent buys, holds, sells. In each run one process is stopped at one point of one cycle, one
-fault strikes there, what a service manager would start again is started again, and the hour goes on to its end. Then
+own) trades a scripted hour: an agent buys, holds, sells. In each run one process is stopped at one point of one cycle,
+one fault strikes there, what a service manager would start again is started again, and the hour goes on to its end. Then
 the exchange's own book is the witness, and the journal the accused:
 
 - **doubled**: an order beyond the first of its slot and leg, or an entry beside an open position;
@@ -35,7 +35,8 @@ the exchange's own book is the witness, and the journal the accused:
 Leases, HTTP timeouts and the waits of beat and keeper are shortened to seconds, so that a run takes seconds;
 nothing else differs from what is installed. The naive version is what most people write first: a Celery task
 (`acks_late`, `reject_on_worker_lost`, three retries) that asks alpaca-py for the position and submits without a
-`client_order_id`. It stands beside each pair to show that the harness sees doubled and lost orders where there are some.
+`client_order_id`. It stands beside each pair to show that the harness sees doubled and lost orders where there are
+some.
 """
 
 
@@ -54,9 +55,11 @@ class Row:
     @staticmethod
     def of(results: Iterable[Result]) -> Row:
         known = [result for result in results if "failed" not in result]
-        sums = [sum(len(result[key]) for result in known) for key in ("doubled", "lost", "unresolved")]
-        other = sum(len(result[key]) for result in known for key in _WRONG)
-        return Row(len(known), *sums, other, [r["recovery"] for r in known], sorted(result["seed"] for result in known))
+        doubled, lost, unresolved = (_sum(known, key) for key in ("doubled", "lost", "unresolved"))
+        other = sum(_sum(known, key) for key in _WRONG)
+        recovery = [result["recovery"] for result in known]
+        seeds = sorted(result["seed"] for result in known)
+        return Row(len(known), doubled, lost, unresolved, other, recovery, seeds)
 
     @property
     def recovered(self) -> str:
@@ -68,6 +71,10 @@ class Row:
             return "–"
         whole = self.seeds == list(range(self.seeds[0], self.seeds[-1] + 1))
         return f"{self.seeds[0]}–{self.seeds[-1]}" if whole else ", ".join(map(str, self.seeds))
+
+
+def _sum(results: Iterable[Result], key: str) -> int:
+    return sum(len(result[key]) for result in results)
 
 
 def page(results: Sequence[Result], safeguards: Sequence[Result] = ()) -> str:

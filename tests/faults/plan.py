@@ -12,9 +12,9 @@ OPEN = datetime(2022, 8, 22, 13, 30, tzinfo=UTC)
 EVERY = timedelta(minutes=5)
 AGENT, SYMBOL = "spy", "SPY"
 #: what the strategy says in each slot: it goes on saying so until the agent has, or has left, its position
-SCRIPT = "hBBBBBBhXXXXXXhh"
+SCRIPT = "hBBBBBhXXXXXh"
 SLOTS = len(SCRIPT)
-ENTRY, HOLD, EXIT = 2, 4, 9
+ENTRY, HOLD, EXIT = 2, 4, 8
 UNTIL = OPEN + SLOTS * EVERY + timedelta(minutes=2)
 LIMIT = Decimal(5000)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -34,7 +35,7 @@ GRACE = timedelta(seconds=4)
 CONNECT, READ = timedelta(seconds=1), timedelta(seconds=2)
 #: the clocks of a fast exchange and of a process that waits differ by more than two machines may
 SKEW = timedelta(minutes=4)
-RING_AGAIN, KEEPER_ROUND, SWEEP_GRACE = 1.0, 1.0, 1.0
+RING_AGAIN, KEEPER_ROUND, SWEEP_GRACE = 1.0, 2.0, 1.0
 CALENDAR = NyseCalendar()
 
 
@@ -109,10 +110,13 @@ def keeper(config: Path, folder: Path, point: Point | None) -> None:
     run_keeper(made)
 
 
+PROGRAMS: Mapping[str, Callable[..., None]] = {"worker": worker, "beat": beat, "keeper": keeper}
+
+
 def main() -> None:
     """Run one as a program that was executed, not forked: a preloaded library can then fake its time."""
-    run, arguments = pickle.loads(bytes.fromhex(sys.argv[1]))
-    {"worker": worker, "beat": beat, "keeper": keeper}[run](*arguments)
+    name, arguments = pickle.loads(bytes.fromhex(sys.argv[1]))
+    PROGRAMS[name](*arguments)
 
 
 if __name__ == "__main__":

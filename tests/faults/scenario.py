@@ -26,6 +26,7 @@ from tests.faults.stack import FAKETIME, RunFailed, Stack, redis_kinds, run_quie
 from tests.faults.witness import Wanted, judge
 from ztrade.adapters.journal import open_journal
 from ztrade.domain.ledger import CycleKind
+from ztrade.ports import Journal
 
 _PR_SET_CHILD_SUBREAPER, _CLONE_NEWNS, _CLONE_NEWNET = 36, 0x20000, 0x40000000
 LONGEST = 180
@@ -92,25 +93,24 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
 
 
 def _strike(made: Stack, pair: Pair, seed: int, slot: int) -> dict[str, Any]:
-    if not made.is_naive:
-        open_journal(made.journal_url)
+    journal = None if made.is_naive else open_journal(made.journal_url)
     made.start_all()
     wait_for(f"the point {pair.point}", made.stopped_pid)
     one = Run(made, random.Random(f"{pair.name} {seed}"), made.stopped_pid(), slot, Wanted(since=slot))
     FAULTS[pair.fault].do(one)
     with contextlib.suppress(RunFailed):
-        wait_for("the end", lambda: _over(made), 60)
+        wait_for("the end", lambda: _over(made, journal), 60)
     verdict = judge(made, one.wanted)
     if (made.folder / "after-halt").exists():
         verdict.limits.append("an order left after the halt")
     return {**asdict(verdict), "sound": verdict.sound}
 
 
-def _over(made: Stack) -> bool:
-    time.sleep(0.1)
-    if made.is_naive:
+def _over(made: Stack, journal: Journal | None) -> bool:
+    time.sleep(0.2)
+    if journal is None:
         return not made.program("beat").alive()
-    cycles = open_journal(made.journal_url, create=False).cycles(agent=plan.AGENT, kind=CycleKind.SLOT)
+    cycles = journal.cycles(agent=plan.AGENT, kind=CycleKind.SLOT)
     return sum(1 for record in cycles if record.outcome is not None) >= plan.SLOTS
 
 

@@ -272,7 +272,7 @@ class Stack:
     def _start_ours(self, name: str, what: str, *arguments: object) -> Program:
         if self.fakes_time:
             return self.start(name, partial(self._execute, what, arguments))
-        return self.start(name, partial(getattr(programs, what), *arguments))
+        return self.start(name, partial(programs.PROGRAMS[what], *arguments))
 
     def _execute(self, what: str, arguments: object) -> None:
         """Become a program whose wall clock is what the file says."""

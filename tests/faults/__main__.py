@@ -14,6 +14,7 @@ from typing import Any
 from tests.faults import matrix, page
 from tests.faults.actions import FAULTS
 from tests.faults.scenario import run_apart
+from tests.faults.stack import end_with_parent
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".cache" / "faults" / "results.jsonl"
@@ -71,7 +72,9 @@ def main() -> int:
     todo = list(jobs(given))
     bad = 0
     print(f"{len(todo)} runs to do", flush=True)
-    with ProcessPoolExecutor(given.stacks, mp_context=multiprocessing.get_context("fork")) as pool:
+    with ProcessPoolExecutor(
+        given.stacks, mp_context=multiprocessing.get_context("fork"), initializer=end_with_parent
+    ) as pool:
         for future in as_completed([pool.submit(run_apart, *job, given.logs) for job in todo]):
             bad += _note(future.result(), given.results)
     guards = read(given.results.with_name("safeguards.jsonl"))

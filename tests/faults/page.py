@@ -20,8 +20,8 @@ _HEAD = """# Reliability: what happens when anything dies at any moment
 
 The real stack (Redis or Valkey, a Celery prefork worker, beat, the keeper, the embedded exchange as a process of its
 own) trades a scripted hour: an agent buys, holds, sells. In each run one process is stopped at one point of one cycle,
-one fault strikes there, what a service manager would start again is started again, and the hour goes on to its end. Then
-the exchange's own book is the witness, and the journal the accused:
+one fault strikes there, what a service manager would start again is started again, and the hour goes on to its end.
+Then the exchange's own book is the witness, and the journal the accused:
 
 - **doubled**: an order beyond the first of its slot and leg, or an entry beside an open position;
 - **lost**: an order of ours at the exchange that the journal does not have (or the other way round), or a trade that

@@ -22,7 +22,7 @@ import psutil
 from tests.faults import naive, plan, points
 from tests.faults.actions import FAULTS, Run
 from tests.faults.matrix import Pair
-from tests.faults.stack import FAKETIME, RunFailed, Stack, redis_kinds, run_quiet, stack, wait_for
+from tests.faults.stack import FAKETIME, RunFailed, Stack, end_with_parent, redis_kinds, run_quiet, stack, wait_for
 from tests.faults.witness import Wanted, judge
 from ztrade.adapters.journal import open_journal
 from ztrade.domain.ledger import CycleKind
@@ -52,6 +52,7 @@ def _as_child(writer: int, pair: Pair, seed: int, is_naive: bool, logs: Path | N
         signal.alarm(LONGEST)
         os.setsid()
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        end_with_parent()
         found = _answer(pair, seed, is_naive, logs)
         os.write(writer, json.dumps(found).encode())
     finally:

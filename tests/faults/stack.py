@@ -76,6 +76,11 @@ def wait_for(what: str, condition: Callable[[], object], seconds: float = PATIEN
         time.sleep(0.02)
 
 
+def end_with_parent() -> None:
+    """Let this process be killed when the one that started it ends, however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 @dataclass
 class Program:
     """One process that the driver started, in a session of its own."""
@@ -129,7 +134,7 @@ def fork(name: str, log: Path, run: Callable[[], object]) -> Program:
     code = 1
     try:
         os.setsid()
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        end_with_parent()
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(out, 1)
         os.dup2(out, 2)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.faults import matrix, page
 from tests.faults.actions import FAULTS
+from tests.faults.programs import warm_up
 from tests.faults.scenario import run_apart
 from tests.faults.stack import end_with_parent
 
@@ -71,6 +72,7 @@ def main() -> int:
     given.results.parent.mkdir(parents=True, exist_ok=True)
     todo = list(jobs(given))
     bad = 0
+    warm_up()
     print(f"{len(todo)} runs to do", flush=True)
     with ProcessPoolExecutor(
         given.stacks, mp_context=multiprocessing.get_context("fork"), initializer=end_with_parent

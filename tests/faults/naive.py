@@ -70,7 +70,7 @@ class Trader:
 
     def trade(self, slot: datetime) -> None:
         """Buy, sell or do nothing, and write it down."""
-        self._step("journal.claim", lambda *_: None, None, slot)
+        self._step("journal.claim", lambda *_: None, "", slot)
         self._step("journal.intents", lambda: None)
         side = self._step("gather", self._wanted, slot)
         self._step("strategy", lambda: side)
@@ -81,7 +81,7 @@ class Trader:
             self._step("halts.reason", lambda: None)
             order = self._step("exchange.submit", self._submit, side)
             self._step("journal.resolve", lambda: None)
-        self._step("journal.finish", self._write, slot, order)
+        self._step("journal.finish", lambda: self._write(slot, order))
 
     def _step(self, label: str, call: Callable[..., Any], *args: Any) -> Any:
         return self._stops.around(label, call, args, {})

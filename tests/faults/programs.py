@@ -5,6 +5,7 @@ A lease of minutes and a grace of three quarters of one would make a run last as
 
 from __future__ import annotations
 
+import gc
 import pickle
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from tests.faults import plan
 from tests.faults.stops import Door, Point, Stops
 from ztrade.adapters.calendar import NyseCalendar
 from ztrade.adapters.clock.system import SystemClock
+from ztrade.adapters.sentiment import VaderScorer
 from ztrade.app.desk import Desk
 from ztrade.bootstrap import Runtime
 from ztrade.config import Config, load_config
@@ -37,6 +39,21 @@ CONNECT, READ = timedelta(seconds=1), timedelta(seconds=2)
 SKEW = timedelta(minutes=4)
 RING_AGAIN, KEEPER_ROUND, SWEEP_GRACE = 1.0, 2.0, 1.0
 CALENDAR = NyseCalendar()
+
+
+def warm_up() -> None:
+    """Load, once for all processes that are forked from this one, what takes each of them seconds."""
+    import alpaca.data.historical
+    import alpaca.trading.client  # noqa: F401
+
+    import ztrade.adapters.alpaca
+    import ztrade.adapters.journal.upgrade  # noqa: F401
+
+    VaderScorer().score(["warm"])
+    CALENDAR.session(plan.OPEN.date())
+    wave_tape(CALENDAR, ("QQQ", plan.SYMBOL))
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ztrade.adapters.journal import open_journal
 from ztrade.cli.books import ExchangeBooks, JournalBooks, differences
 from ztrade.cli.demo.closing import exchange_books
 from ztrade.config import EMBEDDED
+from ztrade.domain.identity import stamp
 from ztrade.domain.ledger import UNRESOLVED, CycleKind, CycleRecord, Outcome
 from ztrade.domain.types import Order, OrderStatus, OrderType, Side
 from ztrade.ports import Journal
@@ -68,7 +69,7 @@ def judge(stack: Stack, wanted: Wanted) -> Verdict:
     if stack.is_naive:
         _naive(found, stack, theirs)
     else:
-        _journal(found, open_journal(stack.journal_url, create=False), theirs, wanted)
+        _journal(found, stack, theirs, wanted)
     return found
 
 
@@ -132,14 +133,35 @@ def _naive(found: Verdict, stack: Stack, theirs: ExchangeBooks) -> None:
 
 
 # -- ztrade ------------------------------------------------------------------------------------------------------------
-def _journal(found: Verdict, journal: Journal, theirs: ExchangeBooks, wanted: Wanted) -> None:
+def _journal(found: Verdict, stack: Stack, theirs: ExchangeBooks, wanted: Wanted) -> None:
+    journal = open_journal(stack.journal_url, create=False)
     records = {plan.number_of(record.slot): record for record in journal.cycles(agent=plan.AGENT, kind=CycleKind.SLOT)}
     found.outcomes = [str(record.outcome) for _, record in sorted(records.items())]
     found.unresolved += _unresolved(journal, records)
     found.lost += _unknown_orders(journal, theirs)
     found.books += [] if wanted.foreign else _book_differences(journal, theirs)
     found.bare += [] if wanted.foreign else _bare(theirs)
+    found.limits += [*_claims(stack), *_names(theirs)]
     found.recovery = _recovery(records, wanted.since)
+
+
+def _claims(stack: Stack) -> Iterator[str]:
+    """Yield each claim that two got, and each cycle that was finished twice."""
+    lines = (stack.stops / "claims").read_text().split("\n")
+    finished = [line.rpartition(" ")[0] for line in lines if line.startswith("journal.finish")]
+    claimed = [line for line in lines if line.startswith("journal.claim")]
+    for line, count in Counter([*finished, *claimed]).items():
+        if count > 1:
+            yield f"{line}: {count} times"
+
+
+def _names(theirs: ExchangeBooks) -> Iterator[str]:
+    """Yield each order that is not named after a slot, or is named like another."""
+    slots = {stamp(plan.slot(number)) for number in range(1, plan.SLOTS + 1)}
+    names = [order.client_order_id for order in theirs.orders if not _by_hand(order)]
+    for name, count in Counter(names).items():
+        if count > 1 or name.split(".")[2:3][0] not in slots:
+            yield f"order {name} is not named after its slot alone"
 
 
 def _unresolved(journal: Journal, records: dict[int, CycleRecord]) -> Iterator[str]:

@@ -1,0 +1,49 @@
+"""A cut of the fault matrix: the whole of it is ``make faults``, its results docs/reliability.md."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.__main__ import read
+from tests.faults.matrix import CUT
+from tests.faults.safeguards import GUARDS, Guard, copy_without
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_matrix(folder: Path, *arguments: str) -> tuple[list[dict[str, object]], str]:
+    """Run the matrix as ``make faults`` does; return its results and what it said."""
+    results, page = folder / "results.jsonl", folder / "page.md"
+    command = [sys.executable, "-m", "tests.faults", *arguments, "--results", str(results), "--page", str(page)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert page.read_text().startswith("# Reliability"), done.stderr
+    return read(results), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("fault matrix")
+def test_no_fault_doubles_or_loses_an_order(tmp_path: Path) -> None:
+    """Processes that die, freeze or come twice, an order whose answer is lost, a halt: every run is sound."""
+    found, said = run_matrix(tmp_path, "--cut", "--runs", "1", "--naive", "0")
+    assert [result["pair"] for result in found if not result.get("sound")] == [], said
+    assert {result["pair"] for result in found} == {pair.name for pair in CUT}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("fault matrix")
+def test_the_naive_version_is_seen_to_double(tmp_path: Path) -> None:
+    """The harness is not blind: what is acknowledged late and has no id of its own sends its order twice."""
+    (found,), said = run_matrix(tmp_path, "--pairs", "post> kill child", "--runs", "0", "--naive", "1")
+    assert found["doubled"], said
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_every_safeguard_can_still_be_taken_out(guard: Guard, tmp_path: Path) -> None:
+    """The texts that the copies without a safeguard are made by are where they were."""
+    copy_without(guard, tmp_path)

@@ -119,16 +119,21 @@ def frozen(name: str) -> Fault:
     return fault
 
 
-def freeze_child(run: Run) -> None:
-    """A second worker takes the slot over; then the first one thaws in the middle of its cycle."""
-    os.kill(run.pid, signal.SIGSTOP)
-    run.stack.go()
-    run.stack.start_worker("second")
-    with contextlib.suppress(RunFailed):
-        wait_for("the successor", lambda: run.stack.is_naive or run.outcome(run.slot), DOWN + 3)
-    time.sleep(DOWN if run.stack.is_naive else run.chance.uniform(0, 0.5))
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(run.pid, signal.SIGCONT)
+def thawed(slots: int) -> Fault:
+    """Return: a second worker takes the slot over; the first one thaws when so many slots have their outcome."""
+
+    def fault(run: Run) -> None:
+        os.kill(run.pid, signal.SIGSTOP)
+        run.stack.go()
+        run.stack.start_worker("second")
+        last = run.slot + slots - 1
+        with contextlib.suppress(RunFailed):
+            wait_for("the successor", lambda: not run.stack.is_naive and run.outcome(last), DOWN * (1 + slots))
+        run.pause()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(run.pid, signal.SIGCONT)
+
+    return fault
 
 
 def power_cut(run: Run) -> None:
@@ -322,7 +327,8 @@ FAULTS: dict[str, Named] = {
     "kill child": Named(kill_child, "kill -9 of the pool child"),
     "kill main": Named(kill_main, "kill -9 of the worker's main process, its child goes on beside the successor"),
     "kill worker": Named(kill_worker, "kill -9 of the whole worker"),
-    "freeze child": Named(freeze_child, "SIGSTOP of the child past its lease, a successor, SIGCONT"),
+    "freeze child": Named(thawed(1), "SIGSTOP of the child past its lease, a successor, SIGCONT"),
+    "freeze long": Named(thawed(2), "SIGSTOP of the child, SIGCONT when the successor has run the next slot too"),
     "freeze main": Named(frozen("worker"), "SIGSTOP of the worker's main process past the lease"),
     "power cut": Named(power_cut, "kill -9 of everything but the exchange"),
     "kill beat": Named(killed("beat", Stack.start_beat), "kill -9 of beat"),

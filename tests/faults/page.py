@@ -29,8 +29,8 @@ Then the exchange's own book is the witness, and the journal the accused:
 - **unresolved**: an intent still planned or unknown, or a slot without its outcome, at the end;
 - **other**: a difference of orders, fills, positions or cash (to the cent) between both books, a limit exceeded, an
   order after a halt, a position without a stop for longer than two slots;
-- **recovery**: slots from the fault's on until every one ended well again (`held`, `entered`, `exited` or `blocked`);
-  more than two is a failure.
+- **recovery**: slots from the fault's on until every one ended well again (`held`, `entered` or `exited`); more than
+  two is a failure.
 
 Leases, HTTP timeouts and the waits of beat and keeper are shortened to seconds, so that a run takes seconds;
 nothing else differs from what is installed. The naive version is what most people write first: a Celery task

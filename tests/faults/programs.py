@@ -8,9 +8,10 @@ from __future__ import annotations
 import gc
 import pickle
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from ztrade.testing.tapes import wave_tape
 LEASE = timedelta(seconds=3)
 #: longer than the HTTP timeouts of the configuration, as in a real one
 GRACE = timedelta(seconds=4)
-CONNECT, READ = timedelta(seconds=1), timedelta(seconds=2)
+PACE = GRACE.total_seconds() + 0.5
 #: the clocks of a fast exchange and of a process that waits differ by more than two machines may
 SKEW = timedelta(minutes=4)
 RING_AGAIN, KEEPER_ROUND, SWEEP_GRACE = 1.0, 2.0, 1.0
@@ -89,7 +90,8 @@ class StoppingRuntime(Runtime):
 
     def __init__(self, config: Config, folder: Path, point: Point | None = None) -> None:
         super().__init__(config)
-        self._stops = Stops(folder, point)
+        self._stops, self._folder = Stops(folder, point), folder
+        self._paced: dict[bool, Paced] = {}
 
     def desk(self, name: str, *, dry_run: bool = False, owner: str = "") -> Desk:
         """Return the agent's desk with its doors."""
@@ -99,6 +101,39 @@ class StoppingRuntime(Runtime):
         }
         strategy: Any = Door("strategy", plan.Scripted(), self._stops)
         return replace(made, strategy=strategy, lease=LEASE, unknown_grace=GRACE, max_clock_skew=SKEW, **doors)
+
+
+class Paced:
+    """The exchange's clock, which lets the slot in which a fault struck last longer than the grace, as it does outside.
+
+    Stepped time would otherwise be over before anybody may conclude that an order was not sent.
+    """
+
+    def __init__(self, inner: Any, folder: Path) -> None:
+        self._inner, self._folder = inner, folder
+        self._last, self._left = time.monotonic(), 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def advance_to(self, at: datetime) -> datetime:
+        """Step, not too soon after the step before where a fault has struck in between."""
+        if self._left and (self._folder / "stopped").exists():
+            self._left -= 1
+            time.sleep(max(self._last + PACE - time.monotonic(), 0))
+        self._last = time.monotonic()
+        moved: datetime = self._inner.advance_to(at)
+        return moved
+
+
+class BeatRuntime(StoppingRuntime):
+    """The runtime of a beat."""
+
+    def clock(self, dry_run: bool) -> Any:
+        """Return the clock that it steps."""
+        if dry_run not in self._paced:
+            self._paced[dry_run] = Paced(super().clock(dry_run), self._folder)
+        return self._paced[dry_run]
 
 
 def worker(config: Path, folder: Path, point: Point | None) -> None:
@@ -112,7 +147,7 @@ def beat(config: Path, folder: Path) -> None:
     conductor.STEP_RING_AGAIN = RING_AGAIN
     conductor.RING_AGAIN = 2 * RING_AGAIN
     conductor.CLAIM_MARGIN = LEASE.total_seconds() - 240.0  # the lease of these desks, not the cycle's time limit
-    run_beat(load_config(config), build=partial(StoppingRuntime, folder=folder))
+    run_beat(load_config(config), build=partial(BeatRuntime, folder=folder))
 
 
 def keeper(config: Path, folder: Path, point: Point | None) -> None:

@@ -79,7 +79,7 @@ GUARDS = (
     Guard(
         "the sure end of a sender that is not heard of",
         (Cut(_BOOKS, "    return desk.end(", "    return True or desk.end("),),
-        ("check> freeze child", "plan> freeze child"),
+        ("post< freeze long", "sell< freeze long"),
     ),
     Guard(
         "a given-up request forgotten by the kernel",

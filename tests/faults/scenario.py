@@ -13,6 +13,7 @@ import signal
 import tempfile
 import time
 import traceback
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
     """Run one pair once. Raises RunFailed where it cannot be judged."""
     step, after = points.read(pair.point)
     kinds = redis_kinds()
-    kind = kinds[seed % len(kinds)]
+    kind = kinds[(seed + zlib.crc32(pair.name.encode())) % len(kinds)]
     needs = FAULTS[pair.fault].needs
     _prepare(needs)
     folder = Path(tempfile.mkdtemp(prefix="zf-"))

@@ -22,7 +22,7 @@ from ztrade.ports import Journal
 
 #: an order that a person, not an agent, sent in a run
 BY_HAND = "by-hand"
-WELL = {Outcome.HELD, Outcome.ENTERED, Outcome.EXITED, Outcome.BLOCKED, Outcome.SETTLED}
+WELL = {Outcome.HELD, Outcome.ENTERED, Outcome.EXITED}
 #: exchange time for which a position may stand without a stop: that in which it is being sold
 BARE = 2 * plan.EVERY
 

@@ -55,6 +55,14 @@ def test_an_intent_comes_back_as_it_was_planned(journal: AnyJournal) -> None:
     assert journal.intent("zt.spy.2.entry") is None
 
 
+def test_an_intent_keeps_its_sender(journal: AnyJournal) -> None:
+    """Whoever must be ended before the order counts as not sent."""
+    held = claim(journal)
+    journal.plan(held, intent(held, "e", sender="spy@host 1"))
+    journal.resolve("e", S.UNKNOWN, reason="no answer")
+    assert [one.sender for one in journal.intents(unfinished=True)] == ["spy@host 1"]
+
+
 def test_planning_again_keeps_what_is_there(journal: AnyJournal) -> None:
     """A second attempt finds the intent with its state and its order."""
     send(journal, "a", "o1")

@@ -78,7 +78,7 @@ GUARDS = (
     ),
     Guard(
         "the sure end of a sender that is not heard of",
-        (Cut(_BOOKS, "    return desk.end(", "    return True or desk.end("),),
+        (Cut(_BOOKS, "    return desk.end(sender)", "    return True or desk.end(sender)"),),
         ("post< freeze long", "sell< freeze long"),
     ),
     Guard(

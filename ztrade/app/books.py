@@ -77,12 +77,14 @@ def _ask(desk: Desk, intent: Intent) -> IntentState:
 def _surely_over(desk: Desk, intent: Intent, waited: timedelta) -> bool:
     """Tell whether the request can no longer arrive: its timeouts have passed, and its sender has surely ended.
 
-    A sender that was frozen would send when it is thawed. Where nothing can be known of it (another host), only a
-    much longer time will do.
+    A sender that was frozen would send when it is thawed, though another process has taken its cycle over since. Where
+    nothing can be known of it (another host), only a much longer time will do.
     """
     if waited < desk.unknown_grace:
         return False
-    return desk.end(desk.journal.runner(intent.cycle_id) or "") or waited >= FAR_SENDER * desk.unknown_grace
+    # intents of a journal that is older than their senders' names
+    sender = intent.sender or desk.journal.runner(intent.cycle_id) or ""
+    return desk.end(sender) or waited >= FAR_SENDER * desk.unknown_grace
 
 
 def adopt(desk: Desk, intent: Intent, order: Order) -> IntentState:

@@ -201,6 +201,7 @@ def _plan(desk: Desk, claim: Claim, leg: Leg, request: OrderRequest, now: dateti
         # not read again: the embedded exchange's clock costs a round trip, between the quote and the order
         planned_at=now,
         wall_at=desk.clock.wall(),
+        sender=desk.owner,
     )
     desk.journal.plan(claim, intent)
     return intent

@@ -126,7 +126,7 @@ class Intent:
     """An order we want to send, and what became of it.
 
     ``order`` is the last known state at the exchange, with its legs; ``wall_at`` is the wall-clock instant at which it
-    was planned, which rules how long an unanswered submit stays unknown.
+    was planned, which rules how long an unanswered submit stays unknown. ``sender`` is the process that sends it.
     """
 
     agent: str
@@ -139,6 +139,7 @@ class Intent:
     wall_at: datetime
     reason: str = ""
     order: Order | None = None
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,28 @@ def test_the_sender_is_ended_before_its_order_counts_as_not_sent() -> None:
     assert ended == ["test"]
 
 
+def test_the_sender_is_ended_though_another_process_took_its_cycle_over() -> None:
+    """Who planned the order is who sends it: the successor's end would leave a frozen sender to send when it thaws."""
+    bench = Bench()
+    bench.desk = changed(bench.desk, owner="frozen", lease=timedelta(seconds=1))
+    dying(bench, 30, landed=False)
+    ended: list[str] = []
+
+    def end(owner: str) -> bool:
+        ended.append(owner)
+        return True
+
+    bench.desk = changed(bench.desk, owner="successor", end=end)
+    bench.wall_shift += timedelta(seconds=10)
+    taken_over = run_cycle(bench.desk, slot=OPEN + timedelta(minutes=30))
+    assert taken_over is not None
+    assert taken_over.outcome is Outcome.BLOCKED
+    assert ended == []
+    later(bench, 35)
+    recover(bench.desk)
+    assert ended == ["frozen"]
+
+
 def test_a_slot_that_may_still_run_is_left_to_its_own_next_attempt() -> None:
     """Its window lasts: the next claim takes it over and finds the order."""
     bench = Bench()

@@ -152,6 +152,7 @@ def _intent_values(intent: Intent) -> dict[str, Any]:
         "wall_at": intent.wall_at,
         "unfinished": needs_asking(intent),
         "order_id": intent.order.id if intent.order else None,
+        "sender": intent.sender,
     }
 
 
@@ -221,6 +222,7 @@ def _intent(row: sa.Row[Any], known: Known) -> Intent:
         wall_at=row.wall_at,
         reason=row.reason,
         order=known.get(row.order_id) if row.order_id else None,
+        sender=row.sender,
     )
 
 

@@ -85,6 +85,7 @@ intents = sa.Table(
     # the exchange still has to be asked; kept with the row so that finding these few costs nothing in years
     sa.Column("unfinished", sa.Boolean, nullable=False),
     sa.Column("order_id", _ID),
+    sa.Column("sender", Words, nullable=False, server_default=""),
 )
 sa.Index("ix_intents_agent_planned_at", intents.c.agent, intents.c.planned_at)
 sa.Index(

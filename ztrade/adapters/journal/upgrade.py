@@ -16,7 +16,7 @@ from ztrade.adapters.journal.engine import Database
 from ztrade.errors import ConfigError, DataError, JournalUnavailable
 
 #: the newest migration in ``migrations/versions``; a test compares the two
-HEAD = "0002"
+HEAD = "0003"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
 

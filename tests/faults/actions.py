@@ -192,7 +192,8 @@ def read_only(run: Run) -> None:
 
 
 def _remount(place: Path, how: str) -> None:
-    for _ in range(200):
+    # refused while a file is open for writing there, which each process has only for the length of a transaction
+    for _ in range(1000):
         with contextlib.suppress(RunFailed):
             return run_quiet("mount", "-o", f"remount,{how}", str(place))
         time.sleep(0.01)

@@ -6,11 +6,11 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -20,6 +20,7 @@ from tests.faults import plan, publish
 from tests.faults.stack import RunFailed, Stack, fork, run_quiet, wait_for
 from tests.faults.witness import BY_HAND, Wanted
 from ztrade.adapters.journal import open_journal
+from ztrade.adapters.journal.store import SqlJournal
 from ztrade.domain.ledger import Outcome
 from ztrade.ports import Journal
 
@@ -185,19 +186,24 @@ def disk_full(run: Run) -> None:
 
 
 def read_only(run: Run) -> None:
-    _remount(run.stack.state, "ro")
+    """The kernel makes the disk read-only, as it does after an error; then a person repairs it and starts anew."""
+    state = str(run.stack.state)
+    run_quiet("mount", "-o", "remount,abort", state)
     run.stack.go()
     time.sleep(DOWN)
-    _remount(run.stack.state, "rw")
-
-
-def _remount(place: Path, how: str) -> None:
-    # refused while a file is open for writing there, which each process has only for the length of a transaction
-    for _ in range(1000):
-        with contextlib.suppress(RunFailed):
-            return run_quiet("mount", "-o", f"remount,{how}", str(place))
-        time.sleep(0.01)
-    raise RunFailed(f"{place} could not be made {how}")
+    names = ["worker", "beat"] if run.stack.is_naive else ["worker", "beat", "keeper"]
+    for name in names:
+        run.stack.program(name).kill_all()
+    if isinstance(run.journal, SqlJournal):
+        run.journal.close()
+    run_quiet("umount", state)
+    subprocess.run(["fsck.ext4", "-fy", str(run.stack.image)], capture_output=True, check=False)
+    run_quiet("mount", "-o", "loop", str(run.stack.image), state)
+    # a claim need not be on the disk, an intent must: what the machine lost may be granted again
+    (run.stack.stops / "claims").write_text("")
+    run.stack.start_worker()
+    run.stack.start_keeper()
+    run.stack.start_beat()
 
 
 # -- the exchange ------------------------------------------------------------------------------------------------------
@@ -309,10 +315,10 @@ def cut(run: Run) -> None:
 
 
 def clock_jump(seconds: int) -> Fault:
-    """Return: the wall clock of all our processes jumps (libfaketime)."""
+    """Return: the wall clock of all our processes jumps."""
 
     def fault(run: Run) -> None:
-        run.stack.clock_file.write_text(f"{seconds:+d}s")
+        run.stack.clock_file.write_text(str(seconds))
         run.stack.go()
 
     return fault
@@ -344,7 +350,7 @@ FAULTS: dict[str, Named] = {
     "CLIENT KILL": Named(client_kills, "30 times CLIENT KILL of every connection"),
     "Redis full": Named(redis_full, "Redis full (maxmemory)"),
     "disk full": Named(disk_full, "disk of the journal full", needs="mount"),
-    "read-only": Named(read_only, "disk of the journal read-only", needs="mount"),
+    "read-only": Named(read_only, "disk of the journal read-only after an error", needs="disk"),
     "kill exchange": Named(killed("exchange", Stack.start_exchange), "kill -9 of the exchange"),
     "freeze exchange": Named(frozen("exchange"), "SIGSTOP of the exchange"),
     "504 landed": Named(at_order("504"), "the order lands, the client is told 504"),
@@ -371,14 +377,14 @@ FAULTS: dict[str, Named] = {
     "network cut": Named(cut, "packets to the exchange dropped (iptables)", needs="network"),
     "clock +2h": Named(
         clock_jump(7200),
-        "the clock of all processes jumps two hours ahead (libfaketime)",
+        "the clock of all processes jumps two hours ahead",
         naive=False,
-        needs="faketime",
+        needs="clock",
     ),
     "clock -2h": Named(
         clock_jump(-7200),
-        "the clock of all processes jumps two hours back (libfaketime)",
+        "the clock of all processes jumps two hours back",
         naive=False,
-        needs="faketime",
+        needs="clock",
     ),
 }

@@ -156,7 +156,7 @@ def _reproduce(ours: Sequence[Result], results: Sequence[Result]) -> Iterator[st
     yield (
         "A seed fixes the broker and every wait of the driver; the scheduling of the processes stays the machine's. "
         "Results are appended to `.cache/faults/results.jsonl`, one line a run. Faults that mount, or cut the network, "
-        "need root; jumps of the clock need Debian's `faketime`, cuts its `iptables`."
+        "need root; jumps of the clock need a C compiler, cuts `iptables`."
     )
     yield (
         f"This page: {len(ours)} runs of ztrade, {took / 3600:.1f} hours of stacks, {failed} runs that the harness "

@@ -23,7 +23,7 @@ import psutil
 from tests.faults import naive, plan, points
 from tests.faults.actions import FAULTS, Run
 from tests.faults.matrix import Pair
-from tests.faults.stack import FAKETIME, RunFailed, Stack, end_with_parent, redis_kinds, run_quiet, stack, wait_for
+from tests.faults.stack import RunFailed, Stack, end_with_parent, redis_kinds, run_quiet, stack, wait_for
 from tests.faults.witness import Wanted, judge
 from ztrade.adapters.journal import open_journal
 from ztrade.domain.ledger import CycleKind
@@ -83,10 +83,9 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
     needs = FAULTS[pair.fault].needs
     _prepare(needs)
     folder = Path(tempfile.mkdtemp(prefix="zf-"))
-    options = {"is_naive": is_naive, "fakes_time": needs == "faketime", "point": step.point(after=after)}
+    options = {"is_naive": is_naive, "fakes_time": needs == "clock", "point": step.point(after=after)}
     with stack(folder / "s", redis_kind=kind, **options) as made:
-        if needs == "mount":
-            run_quiet("mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(made.state))
+        _mount(made, needs)
         try:
             found = _strike(made, pair, seed, step.slot)
         finally:
@@ -96,11 +95,22 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
     return {"redis": kind.name, **found}
 
 
+def _mount(made: Stack, needs: str) -> None:
+    """Give the state directory a small disk of its own, where the fault is one of disks."""
+    if needs == "mount":
+        run_quiet("mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(made.state))
+    if needs == "disk":
+        made.image.write_bytes(bytes(16 << 20))
+        run_quiet("mkfs.ext4", "-q", str(made.image))
+        run_quiet("mount", "-o", "loop", str(made.image), str(made.state))
+
+
 def _strike(made: Stack, pair: Pair, seed: int, slot: int) -> dict[str, Any]:
     journal = None if made.is_naive else open_journal(made.journal_url)
     made.start_all()
     wait_for(f"the point {pair.point}", made.stopped_pid)
     one = Run(made, random.Random(f"{pair.name} {seed}"), made.stopped_pid(), slot, Wanted(since=slot))
+    one.journal = journal
     one.may_leave = int(pair.point in PAST_CHECKS)
     FAULTS[pair.fault].do(one)
     with contextlib.suppress(RunFailed):
@@ -122,9 +132,7 @@ def _over(made: Stack, journal: Journal | None) -> bool:
 def _prepare(needs: str) -> None:
     """Make the surroundings that a fault needs, for this process and its children alone."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if needs == "faketime" and not Path(FAKETIME).exists():
-        raise RunFailed("no libfaketime: apt install faketime")
-    if needs == "mount":
+    if needs in {"mount", "disk"}:
         if libc.unshare(_CLONE_NEWNS):
             raise RunFailed("no mount namespace: run as root")
         run_quiet("mount", "--make-rprivate", "/")

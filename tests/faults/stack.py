@@ -28,7 +28,7 @@ from ztrade.testing.exchange_server import ExchangeUrl
 ROOT = Path(__file__).parents[2]
 _PR_SET_PDEATHSIG = 1
 DEBIAN = "/usr/bin/redis-server"
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+CLOCK = Path(__file__).with_name("clock.c")
 #: wall seconds for anything that is merely waited for
 PATIENCE = 60.0
 CONFIG = """
@@ -183,8 +183,10 @@ class Stack:
     def __post_init__(self) -> None:
         self.state.mkdir(parents=True)
         self.stops.mkdir()
-        self.clock_file.write_text("+0s")
+        self.clock_file.write_text("0")
         (self.folder / "agents").mkdir()
+        if self.fakes_time:
+            run_quiet("cc", "-shared", "-fPIC", "-O2", "-o", str(self.folder / "clock.so"), str(CLOCK))
         self.port = self.port or _free_port()
         config = CONFIG.format(state=self.state, redis=self.redis_socket, port=self.port, socket=self.exchange_socket)
         self.config.write_text(config)
@@ -208,12 +210,17 @@ class Stack:
         return self.folder / "x.sock"
 
     @property
+    def image(self) -> Path:
+        """The file in which the state's disk is, where it is one of its own."""
+        return self.folder / "disk"
+
+    @property
     def stops(self) -> Path:
         return self.folder / "stops"
 
     @property
     def clock_file(self) -> Path:
-        return self.folder / "faketime"
+        return self.folder / "clock"
 
     @property
     def url(self) -> ExchangeUrl:
@@ -281,8 +288,7 @@ class Stack:
 
     def _execute(self, what: str, arguments: object) -> None:
         """Become a program whose wall clock is what the file says."""
-        fake = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(self.clock_file), "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # fmt: skip
+        fake = {"LD_PRELOAD": str(self.folder / "clock.so"), "FAULT_CLOCK": str(self.clock_file)}
         command = [sys.executable, "-m", "tests.faults.programs", pickle.dumps((what, arguments)).hex()]
         os.chdir(ROOT)
         os.execve(sys.executable, command, {**os.environ, **fake})

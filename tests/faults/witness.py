@@ -75,25 +75,26 @@ def judge(stack: Stack, wanted: Wanted) -> Verdict:
 
 def _exchange_alone(found: Verdict, theirs: ExchangeBooks, wanted: Wanted) -> None:
     ours = [order for order in theirs.orders if not _by_hand(order)]
-    found.doubled += _doubled(ours)
+    sales = [order for order in theirs.orders if _by_hand(order) and order.side is Side.SELL]
+    found.doubled += _doubled(ours, sales)
     held = sum((position.qty for position in theirs.positions), Decimal(0))
     if wanted.trades and not wanted.foreign:
         found.lost += [f"exit: {held} shares are left"] if held else []
     if wanted.trades and not any(order.side is Side.BUY and order.filled_qty for order in ours):
         found.lost.append("entry: nothing was bought")
-    found.limits += _over_limits(ours)
+    found.limits += _over_limits([*ours, *sales])
 
 
 def _by_hand(order: Order) -> bool:
     return order.client_order_id.startswith(BY_HAND)
 
 
-def _doubled(orders: Sequence[Order]) -> list[str]:
+def _doubled(orders: Sequence[Order], by_hand: Sequence[Order]) -> list[str]:
     """Return every order beyond the first of a slot and a side, and every entry beside an open one."""
     alive = [order for order in orders if order.status is not OrderStatus.REJECTED and order.submitted_at]
     legs = Counter((plan.number_of(_sent(order)), order.side.value) for order in alive)
     twice = [f"{count} {side} orders in slot {number}" for (number, side), count in legs.items() if count > 1]
-    return [*twice, *_entries_beside(sorted(alive, key=_sent))]
+    return [*twice, *_entries_beside(sorted([*alive, *by_hand], key=_sent))]
 
 
 def _sent(order: Order) -> datetime:

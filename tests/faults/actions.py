@@ -217,6 +217,11 @@ def asked(kind: str, *, method: str | None = None, path: str | None = None, time
     return fault
 
 
+def before_tomorrow(kind: str, **args: Any) -> Fault:
+    """Return: something happens to the stock before the next session."""
+    return asked(kind, symbol=plan.SYMBOL, **args)
+
+
 def at_order(kind: str, **args: Any) -> Fault:
     """Return: the next POST of an order meets this fault."""
     return asked(kind, method="POST", path="^/v2/orders$", **args)
@@ -369,6 +374,8 @@ FAULTS: dict[str, Named] = {
         asked("schema_drift", method="GET", path="^/v2/account$", times=2, remove=["cash"]), "answers lack fields"
     ),
     "504 to cancel": Named(asked("504", method="DELETE", path="^/v2/orders/"), "the cancel is done and told 504"),
+    "split": Named(before_tomorrow("split", ratio=2), "a 2:1 split overnight under the position", needs="night"),
+    "dividend": Named(before_tomorrow("dividend", amount=1), "a dividend overnight", needs="night"),
     "clock skew": Named(skewed, "the exchange's clock ten minutes off"),
     "halt": Named(halted, "a person halts, and releases two slots later", naive=False),
     "stop cancelled": Named(cancel_stop, "a person cancels the stop", naive=False),

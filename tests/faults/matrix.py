@@ -65,6 +65,8 @@ _AT = {
     "drift reads": "watch<",
     "504 to cancel": "cancel<",
     "clock skew": "claim<",
+    "split": "hold<",
+    "dividend": "hold<",
     "halt": "claim< observe< decide> plan< plan> check> post> cancel< sell<",
     "stop cancelled": "hold<",
     "sold by hand": "hold<",

@@ -138,7 +138,7 @@ def beat(stack: Stack) -> None:
             if number >= 1:
                 _one(app, stack, plan.slot(number))
             if number >= plan.SLOTS:
-                stack.url.advance(plan.UNTIL)
+                stack.url.advance(plan.until())
                 return
             stack.url.advance(plan.slot(number + 1))
         time.sleep(0.01)

@@ -77,11 +77,12 @@ def _answer(pair: Pair, seed: int, is_naive: bool, logs: Path | None) -> dict[st
 
 def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict[str, Any]:
     """Run one pair once. Raises RunFailed where it cannot be judged."""
-    step, after = points.read(pair.point)
     kinds = redis_kinds()
     kind = kinds[(seed + zlib.crc32(pair.name.encode())) % len(kinds)]
     needs = FAULTS[pair.fault].needs
+    plan.choose(plan.Hour(overnight=needs == "night"))
     _prepare(needs)
+    step, after = points.read(pair.point)
     folder = Path(tempfile.mkdtemp(prefix="zf-"))
     options = {"is_naive": is_naive, "fakes_time": needs == "clock", "point": step.point(after=after)}
     with stack(folder / "s", redis_kind=kind, **options) as made:

@@ -187,7 +187,7 @@ def _unknown_orders(journal: Journal, theirs: ExchangeBooks) -> Iterator[str]:
 
 def _book_differences(journal: Journal, theirs: ExchangeBooks) -> list[str]:
     holdings = journal.holdings(EMBEDDED)
-    cash = journal.account_state(EMBEDDED, plan.OPEN).cash
+    cash = journal.account_state(EMBEDDED, plan.start()).cash
     marks = {position.symbol: position.current_price for position in theirs.positions}
     worth = None if cash is None else cash + sum(h.qty * (marks.get(h.symbol) or 0) for h in holdings)
     ours = JournalBooks(journal.orders(), journal.fills(), holdings, cash, worth)
@@ -201,9 +201,9 @@ def _bare(theirs: ExchangeBooks) -> Iterator[str]:
         stops = [leg for leg in entry.legs if leg.type in {OrderType.STOP, OrderType.STOP_LIMIT}]
         if entry.side is not Side.BUY or not entry.filled_at:
             continue
-        ended = [leg.ended_at or leg.filled_at or plan.UNTIL for leg in stops]
+        ended = [leg.ended_at or leg.filled_at or plan.until() for leg in stops]
         covered = max(ended, default=entry.filled_at)
-        left = min((at for at in sold if at >= entry.filled_at), default=plan.UNTIL)
+        left = min((at for at in sold if at >= entry.filled_at), default=plan.until())
         if left - covered > BARE:
             yield f"bare from {covered:%H:%M} to {left:%H:%M}"
 

@@ -94,6 +94,20 @@ def kill_worker(run: Run) -> None:
     run.stack.start_worker()
 
 
+def stopped(send: Callable[[int, int], None]) -> Fault:
+    """Return: the worker is asked to end in the middle of the cycle, and is started again when it has."""
+
+    def fault(run: Run) -> None:
+        worker = run.stack.program("worker")
+        send(worker.pid, signal.SIGTERM)
+        run.pause()
+        run.stack.go()
+        wait_for("the worker's end", lambda: not worker.alive(), 30)
+        run.stack.start_worker()
+
+    return fault
+
+
 def killed(name: str, start: Callable[[Stack], object]) -> Fault:
     """Return: kill one program, let the cycle go on, start it again."""
 
@@ -339,6 +353,8 @@ FAULTS: dict[str, Named] = {
     "kill child": Named(kill_child, "kill -9 of the pool child"),
     "kill main": Named(kill_main, "kill -9 of the worker's main process, its child goes on beside the successor"),
     "kill worker": Named(kill_worker, "kill -9 of the whole worker"),
+    "TERM": Named(stopped(os.kill), "SIGTERM to the worker"),
+    "TERM group": Named(stopped(os.killpg), "SIGTERM to the worker's whole process group"),
     "freeze child": Named(thawed(1), "SIGSTOP of the child past its lease, a successor, SIGCONT"),
     "freeze long": Named(thawed(2), "SIGSTOP of the child, SIGCONT when the successor has run the next slot too"),
     "freeze main": Named(frozen("worker"), "SIGSTOP of the worker's main process past the lease"),

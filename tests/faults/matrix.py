@@ -31,6 +31,8 @@ _AT = {
     "post> resolve< resolve> finish< finish> cancel< cancel> plansell> sell< sell> sold> close<",
     "kill main": "plan> post< sell<",
     "kill worker": "post< post> cancel>",
+    "TERM": "post<",
+    "TERM group": "plan> post> sell<",
     "freeze child": "claim> plan< plan> check> post< post> finish< sell<",
     "freeze long": "claim> check> post< sell<",
     "freeze main": "post<",

@@ -6,8 +6,9 @@ import argparse
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tests.faults.stack import end_with_parent
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".cache" / "faults" / "results.jsonl"
 PAGE = ROOT / "docs" / "reliability.md"
+#: pair, seed, and whether it is the naive version's
+Job = tuple[matrix.Pair, int, bool]
 
 
 def arguments() -> argparse.Namespace:
@@ -29,6 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=20, help="runs of each pair")
     parser.add_argument("--naive", type=int, default=3, help="runs of each pair of the naive version")
     parser.add_argument("--stacks", type=int, default=2, help="stacks at once")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after this long; the page is written")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--again", action="store_true", help="run again what was found unsound; its old line is void")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -54,7 +58,7 @@ def read(results: Path) -> list[dict[str, Any]]:
     return found
 
 
-def jobs(given: argparse.Namespace) -> Iterator[tuple[matrix.Pair, int, bool]]:
+def jobs(given: argparse.Namespace) -> Iterator[Job]:
     """Yield what is to be run, every pair once before any is run again."""
     pairs = matrix.CUT if given.cut else matrix.chosen(given.pairs)
     finished = done(given.results, given.again)
@@ -67,18 +71,29 @@ def jobs(given: argparse.Namespace) -> Iterator[tuple[matrix.Pair, int, bool]]:
                     yield pair, seed, is_naive
 
 
+def results_of(todo: Sequence[Job], given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the results as they come, as many stacks at once as asked for, and no new one when the time is up."""
+    until = time.monotonic() + given.minutes * 60
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(given.stacks, mp_context=context, initializer=end_with_parent) as pool:
+        under_way: set[Future[dict[str, Any]]] = set()
+        for job in todo:
+            if time.monotonic() > until:
+                break
+            if len(under_way) >= given.stacks:
+                over, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in over)
+            under_way.add(pool.submit(run_apart, *job, given.logs))
+        yield from (future.result() for future in as_completed(under_way))
+
+
 def main() -> int:
     given = arguments()
     given.results.parent.mkdir(parents=True, exist_ok=True)
     todo = list(jobs(given))
-    bad = 0
-    warm_up()
     print(f"{len(todo)} runs to do", flush=True)
-    with ProcessPoolExecutor(
-        given.stacks, mp_context=multiprocessing.get_context("fork"), initializer=end_with_parent
-    ) as pool:
-        for future in as_completed([pool.submit(run_apart, *job, given.logs) for job in todo]):
-            bad += _note(future.result(), given.results)
+    warm_up()
+    bad = sum(_note(result, given.results) for result in results_of(todo, given))
     guards = read(given.results.with_name("safeguards.jsonl"))
     given.page.write_text(page.page(read(given.results), guards), encoding="utf-8")
     return 1 if bad else 0

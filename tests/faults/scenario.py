@@ -87,10 +87,11 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
     options = {"is_naive": is_naive, "fakes_time": needs == "clock", "point": step.point(after=after)}
     with stack(folder / "s", redis_kind=kind, **options) as made:
         _mount(made, needs)
+        found: dict[str, Any] = {}
         try:
             found = _strike(made, pair, seed, step.slot)
         finally:
-            if logs is not None:
+            if logs is not None and not found.get("sound"):
                 _keep(made, logs / f"{pair.name} {seed}{' naive' if is_naive else ''}")
     shutil.rmtree(folder, ignore_errors=True)
     return {"redis": kind.name, **found}

@@ -138,9 +138,9 @@ def _guards(results: Sequence[Result]) -> Iterator[str]:
     names = list(dict.fromkeys(result["guard"] for result in results))
     caught_at_all = {result["guard"] for result in results if not result.get("sound")}
     yield (
-        "The same pairs on copies of ztrade from which one safeguard was taken out (`python -m tests.faults.safeguards`). "
-        f"The matrix caught {len(caught_at_all)} of {len(names)}. Where a pair stays sound without a safeguard, another "
-        "one stands behind it: a frozen child that the token does not stop is stopped by the id from the slot.\n"
+        "Pairs on copies of ztrade from which one safeguard was taken out (`python -m tests.faults.safeguards`). The "
+        f"matrix caught {len(caught_at_all)} of {len(names)}. Where a pair stays sound without a safeguard, another one "
+        "stands behind it.\n"
     )
     yield "| removed | pairs run | caught by | what was seen |"
     yield "|---|---|---|---|"

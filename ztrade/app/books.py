@@ -27,6 +27,8 @@ SETTLE_OVERLAP = timedelta(days=14)
 _MAX_REPLACEMENTS = 20
 #: so many times the grace until an unanswered order of a sender on another host counts as not sent
 FAR_SENDER = 10
+#: an order that was taken for not sent is asked for again for so long
+LATE = timedelta(hours=1)
 
 
 def catch_up(desk: Desk, session_open: datetime) -> tuple[States, Sequence[Intent]]:
@@ -72,6 +74,31 @@ def _ask(desk: Desk, intent: Intent) -> IntentState:
         desk.journal.resolve(name, state, reason=f"the exchange has no such order {waited.total_seconds():.0f} s later")
         return state
     return adopt(desk, intent, order)
+
+
+def ask_again(desk: Desk) -> Sequence[Intent]:
+    """Ask once more for orders that were taken for not sent not long ago; return those that turned up after all.
+
+    Something on the way may have kept a request for longer than anybody waits. What came of it is then the agent's, and
+    not shares of nobody beside which it enters again.
+    """
+    planned = desk.journal.intents(agent=desk.agent.name, account=desk.account, since=desk.clock.now() - LATE)
+    newest = desk.clock.wall() - LATE
+    given_up = [one for one in planned if one.state is IntentState.NOT_SENT and one.wall_at >= newest]
+    return [intent for intent in given_up if _turned_up(desk, intent)]
+
+
+def _turned_up(desk: Desk, intent: Intent) -> bool:
+    name = intent.request.client_order_id
+    try:
+        order = desk.exchange.order_by_client_id(name)
+    except NotFound:
+        return False
+    adopt(desk, intent, order)
+    text = f"{name} was taken for not sent, and is at the exchange ({order.status}): it is the agent's now"
+    title = f"{intent.agent}: an order arrived late"
+    tell(desk.journal, desk.clock, Severity.CRITICAL, f"late:{name}", title, text, intent.agent)
+    return True
 
 
 def _surely_over(desk: Desk, intent: Intent, waited: timedelta) -> bool:

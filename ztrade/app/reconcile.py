@@ -44,6 +44,8 @@ def reconcile(desks: Sequence[Desk], session_open: datetime, pause: Callable[[fl
     Raises:
         TemporaryError, HaltError: the exchange or the journal did not answer: nothing is known, nothing was concluded.
     """
+    for desk in desks:
+        books.ask_again(desk)
     found = _look(desks, session_open)
     for _ in range(LOOKS - 1):
         if not found.differences:

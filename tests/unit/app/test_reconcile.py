@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace as changed
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.unit.app.desks import BUY, HOLD, LEAVE, MINUTE, OPEN, Bench
 from ztrade.app.reconcile import Reconciled, reconcile
-from ztrade.domain.ledger import Outcome
+from ztrade.domain.ledger import IntentState, Outcome
 from ztrade.domain.messages import Severity
 from ztrade.domain.reconcile import Kind
 from ztrade.domain.types import OrderRequest, OrderType, Side, TimeInForce
-from ztrade.errors import ExchangeUnavailable
+from ztrade.errors import ExchangeUnavailable, OutcomeUnknown
 
 D = Decimal
 
@@ -70,6 +71,28 @@ def test_shares_bought_by_hand_are_foreign_told_once_and_stop_nobody() -> None:
     assert bench.journal.foreign("embedded") == {"QQQ": D(7)}
     assert told(bench) == [(Severity.WARNING, "embedded: foreign position QQQ")]
     assert bench.halts.reducing("spy") is None
+
+
+def test_an_order_that_arrives_after_it_was_taken_for_not_sent_is_the_agents() -> None:
+    """Something on the way kept it for minutes: its shares are no one else's, and a person hears of it once."""
+    bench = Bench()
+    bench.exchange.before["submit"] = _cut
+    assert bench.cycle(30, BUY).outcome is Outcome.UNKNOWN
+    bench.wall_shift += timedelta(minutes=5)
+    assert bench.cycle(35, HOLD).outcome is Outcome.HELD
+    (intent,) = bench.journal.intents(agent="spy")
+    assert intent.state is IntentState.NOT_SENT
+    bench.market.submit(intent.request)
+    bench.at(37)
+    for _ in range(2):
+        assert kinds(bench) == []
+    assert [holding.qty for holding in bench.journal.holdings("embedded")] == [intent.request.qty]
+    assert bench.journal.foreign("embedded") == {}
+    assert told(bench) == [(Severity.CRITICAL, "spy: an order arrived late")]
+
+
+def _cut() -> None:
+    raise OutcomeUnknown("zt.spy.20220822T140000Z.entry", "no answer")
 
 
 def test_an_order_placed_by_hand_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -87,13 +88,24 @@ def results_of(todo: Sequence[Job], given: argparse.Namespace) -> Iterator[dict[
         yield from (future.result() for future in as_completed(under_way))
 
 
+def version() -> str:
+    """Return the name that git gives the source of ztrade as it is, whatever else a commit changes."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short=10", "HEAD:ztrade"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    changed = subprocess.run(
+        ["git", "-C", str(ROOT), "diff", "--quiet", "HEAD", "--", "ztrade"], check=False
+    ).returncode
+    return f"{found}{' changed' if changed else ''}" if found else ""
+
+
 def main() -> int:
     given = arguments()
     given.results.parent.mkdir(parents=True, exist_ok=True)
     todo = list(jobs(given))
     print(f"{len(todo)} runs to do", flush=True)
     warm_up()
-    bad = sum(_note(result, given.results) for result in results_of(todo, given))
+    code = version()
+    bad = sum(_note({**result, "code": code}, given.results) for result in results_of(todo, given))
     guards = read(given.results.with_name("safeguards.jsonl"))
     given.page.write_text(page.page(read(given.results), guards), encoding="utf-8")
     return 1 if bad else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -174,6 +175,9 @@ def _reproduce(ours: Sequence[Result], results: Sequence[Result]) -> Iterator[st
         "Results are appended to `.cache/faults/results.jsonl`, one line a run. Faults that mount, or cut the network, "
         "need root; jumps of the clock need a C compiler, cuts `iptables`."
     )
+    versions = Counter(result.get("code") or "not noted" for result in ours)
+    words = ", ".join(f"{name} ({count} runs)" for name, count in versions.items())
+    yield f"Sources of ztrade, as `git rev-parse HEAD:ztrade` names them: {words}."
     yield (
         f"This page: {len(ours)} runs of ztrade, {took / 3600:.1f} hours of stacks, {failed} runs that the harness "
         f"could not judge and tried again, on Python {platform.python_version()} and {platform.system()}."

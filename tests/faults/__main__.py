@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import matrix, page
-from tests.faults.actions import FAULTS
+from tests.faults.catalogue import FAULTS
 from tests.faults.programs import warm_up
 from tests.faults.scenario import run_apart
 from tests.faults.stack import end_with_parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.faults import points
-from tests.faults.actions import FAULTS
+from tests.faults.catalogue import FAULTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from tests.faults import points
-from tests.faults.actions import FAULTS
+from tests.faults.catalogue import FAULTS
 from tests.faults.matrix import PAIRS, Pair
 
 Result = Mapping[str, Any]

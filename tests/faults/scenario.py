@@ -21,7 +21,8 @@ from typing import Any
 import psutil
 
 from tests.faults import naive, plan, points
-from tests.faults.actions import FAULTS, Run
+from tests.faults.actions import Run
+from tests.faults.catalogue import FAULTS
 from tests.faults.matrix import Pair
 from tests.faults.stack import RunFailed, Stack, end_with_parent, redis_kinds, run_quiet, stack, wait_for
 from tests.faults.witness import Wanted, judge

@@ -140,8 +140,8 @@ def _guards(results: Sequence[Result]) -> Iterator[str]:
     caught_at_all = {result["guard"] for result in results if not result.get("sound")}
     yield (
         "Pairs on copies of ztrade from which one safeguard was taken out (`python -m tests.faults.safeguards`). "
-        f"The matrix caught {len(caught_at_all)} of {len(names)}. Where a pair stays sound without one, another "
-        "stands behind it.\n"
+        f"The matrix caught {len(caught_at_all)} of {len(names)}. A pair that stays sound "
+        "without one was held by the others.\n"
     )
     yield "| removed | pairs run | caught by | what was seen |"
     yield "|---|---|---|---|"

@@ -14,6 +14,7 @@ import tempfile
 import time
 import traceback
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,8 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
     plan.choose(plan.Hour(overnight=needs == "night"))
     _prepare(needs)
     step, after = points.read(pair.point)
-    folder = Path(tempfile.mkdtemp(prefix="zf-"))
     options = {"is_naive": is_naive, "fakes_time": needs == "clock", "point": step.point(after=after)}
-    with stack(folder / "s", redis_kind=kind, **options) as made:
+    with _folder() as folder, stack(folder / "s", redis_kind=kind, **options) as made:
         _mount(made, needs)
         found: dict[str, Any] = {}
         try:
@@ -94,8 +94,17 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
         finally:
             if logs is not None and not found.get("sound"):
                 _keep(made, logs / f"{pair.name} {seed}{' naive' if is_naive else ''}")
-    shutil.rmtree(folder, ignore_errors=True)
     return {"redis": kind.name, **found}
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Give a folder of a short name that is gone afterwards, as far as nothing is mounted in it."""
+    folder = Path(tempfile.mkdtemp(prefix="zf-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mount(made: Stack, needs: str) -> None:

@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,27 +39,28 @@ PAST_CHECKS = {"check>", "post<", "post>", "resolve<", "cancel<", "cancel>", "pl
 
 def run_apart(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict[str, Any]:
     """Run in a process of its own, which takes everything that it started along when it ends."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.close(reader)
-        _as_child(writer, pair, seed, is_naive, logs)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as answer:
-        text = answer.read()
-    os.waitpid(pid, 0)
+    # removed from here: what is mounted in it is gone with the process
+    with tempfile.TemporaryDirectory(prefix="zf-", ignore_cleanup_errors=True) as folder:
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.close(reader)
+            _as_child(writer, lambda: _answer(Path(folder), pair, seed, is_naive, logs))
+        os.close(writer)
+        with os.fdopen(reader, "rb") as answer:
+            text = answer.read()
+        os.waitpid(pid, 0)
     base = {"pair": pair.name, "seed": seed, "naive": is_naive}
     return {**base, **(json.loads(text) if text else {"failed": f"the run took more than {LONGEST} s"})}
 
 
-def _as_child(writer: int, pair: Pair, seed: int, is_naive: bool, logs: Path | None) -> None:
+def _as_child(writer: int, answer: Callable[[], dict[str, Any]]) -> None:
     try:
         signal.alarm(LONGEST)
         os.setsid()
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
         end_with_parent()
-        found = _answer(pair, seed, is_naive, logs)
-        os.write(writer, json.dumps(found).encode())
+        os.write(writer, json.dumps(answer()).encode())
     finally:
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -67,18 +68,18 @@ def _as_child(writer: int, pair: Pair, seed: int, is_naive: bool, logs: Path | N
         os._exit(0)
 
 
-def _answer(pair: Pair, seed: int, is_naive: bool, logs: Path | None) -> dict[str, Any]:
+def _answer(folder: Path, pair: Pair, seed: int, is_naive: bool, logs: Path | None) -> dict[str, Any]:
     began = time.monotonic()
     try:
-        found = run(pair, seed, is_naive, logs)
+        found = run(folder, pair, seed, is_naive, logs)
     except Exception as error:  # noqa: BLE001 a run that cannot be judged is told as such, and tried again later
         place = traceback.extract_tb(error.__traceback__)[-1]
         found = {"failed": f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"}
     return {**found, "seconds": round(time.monotonic() - began, 1)}
 
 
-def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict[str, Any]:
-    """Run one pair once. Raises RunFailed where it cannot be judged."""
+def run(folder: Path, pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict[str, Any]:
+    """Run one pair once, in an empty folder of a short name. Raises RunFailed where it cannot be judged."""
     kinds = redis_kinds()
     kind = kinds[(seed + zlib.crc32(pair.name.encode())) % len(kinds)]
     needs = FAULTS[pair.fault].needs
@@ -86,7 +87,7 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
     _prepare(needs)
     step, after = points.read(pair.point)
     options = {"is_naive": is_naive, "fakes_time": needs == "clock", "point": step.point(after=after)}
-    with _folder() as folder, stack(folder / "s", redis_kind=kind, **options) as made:
+    with stack(folder / "s", redis_kind=kind, **options) as made:
         _mount(made, needs)
         found: dict[str, Any] = {}
         try:
@@ -95,16 +96,6 @@ def run(pair: Pair, seed: int, is_naive: bool, logs: Path | None = None) -> dict
             if logs is not None and not found.get("sound"):
                 _keep(made, logs / f"{pair.name} {seed}{' naive' if is_naive else ''}")
     return {"redis": kind.name, **found}
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """Give a folder of a short name that is gone afterwards, as far as nothing is mounted in it."""
-    folder = Path(tempfile.mkdtemp(prefix="zf-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mount(made: Stack, needs: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from ztrade.domain.decision import SourceReading
 from ztrade.domain.ledger import (
@@ -144,11 +144,26 @@ class News(Protocol):
 
 
 class SentimentScorer(Protocol):
-    """Turns texts into scores in [-1, 1], one per text, in order. Never raises for any text."""
+    """Turns texts into scores in [-1, 1], one per text, in order. Never raises for any text.
 
-    name: str
+    A score beyond +/-0.05 has a direction. ``name`` holds the version: the journal keeps it with each score.
+    """
 
-    def score(self, texts: Sequence[str]) -> Sequence[float]: ...
+    @property
+    def name(self) -> str: ...
+
+    def score(self, texts: Sequence[str], about: Sequence[str] = ()) -> Sequence[float]:
+        """Score ``texts``; where one names several companies, what it says of the one that ``about`` names."""
+        ...
+
+
+@runtime_checkable
+class GradingScorer(SentimentScorer, Protocol):
+    """A scorer with another one behind it."""
+
+    def graded(self, texts: Sequence[str], about: Sequence[str] = ()) -> Sequence[tuple[float, str]]:
+        """Return for each text the score, and the name of the scorer that gave it."""
+        ...
 
 
 class SentimentSource(Protocol):

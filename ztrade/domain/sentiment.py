@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 
 from ztrade.domain.decision import Sentiment, SourceReading
 from ztrade.domain.types import NewsItem
@@ -25,8 +26,14 @@ ONLY_TAGGED = 0.5
 #: what every further tag takes away from a story that names the company
 PER_TAG = 0.15
 
+#: headlines that share this much of their wording, and whose scores are this near, tell the same story
+ALIKE = 0.6
+SAME_TENOR = 0.5
+
 _HEADLINE_READ = 500
 _SUMMARY_READ = 5000
+#: the headline carries most of a story's opinion; of the summary this much is scored with it, and kept
+_SUMMARY_SCORED = 500
 
 
 def label(score: float) -> str:
@@ -75,13 +82,24 @@ def _names(symbol: str, aliases: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(parts))
 
 
+def text_of(headline: str, summary: str) -> str:
+    """Return what is scored of a story."""
+    return ". ".join(part for part in (headline, _rest(headline, summary)) if part)
+
+
+def _rest(headline: str, summary: str) -> str:
+    # summaries often begin by repeating the headline, which would count every word of it twice
+    return summary.removeprefix(headline).strip()[:_SUMMARY_SCORED]
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredItem:
-    """One story with its score in [-1, 1] and its relevance in [0, 1]."""
+    """One story with its score in [-1, 1], its relevance in [0, 1], and the name of what scored it."""
 
     item: NewsItem
     score: float
     relevance: float
+    scorer: str = ""
 
 
 def aggregate(
@@ -89,8 +107,8 @@ def aggregate(
 ) -> SourceReading | None:
     """Make one reading of a source's stories, None where none of them counts.
 
-    A story's weight is its relevance, halved every ``half_life``. Stories that appear twice count once, those from the
-    future of ``at`` and those without a usable score not at all; each is kept in the reading with the reason.
+    A story's weight is its relevance, halved every ``half_life``. A story that several outlets tell counts once, those
+    from the future of ``at`` and those without a usable score not at all; each is kept in the reading with the reason.
     The score is the weighted mean, drawn towards zero while the weight is small; the confidence grows with the weight
     and with the share of it that points the same way.
     """
@@ -110,15 +128,32 @@ def _dropped(scored: Sequence[ScoredItem], at: datetime) -> list[str]:
     """Return for every story why it does not count; empty where it does. Of duplicates the oldest counts."""
     reasons = [_unusable(entry, at) for entry in scored]
     first: dict[str, str] = {}
+    kept: list[ScoredItem] = []
     for index in sorted(range(len(scored)), key=lambda index: scored[index].item.at):
-        item = scored[index].item
-        marks = (f"id {item.id}", _fingerprint(item))
-        known = [first[mark] for mark in marks if mark in first]
-        if known and not reasons[index]:
+        if reasons[index]:
+            continue
+        entry = scored[index]
+        marks = (f"id {entry.item.id}", _fingerprint(entry.item))
+        known = [first[mark] for mark in marks if mark in first] or [e.item.id for e in kept if _same_story(e, entry)]
+        if known:
             reasons[index] = f"same story as {known[0]}"
-        elif not reasons[index]:
-            first |= dict.fromkeys(marks, item.id)
+        else:
+            first |= dict.fromkeys(marks, entry.item.id)
+            kept.append(entry)
     return reasons
+
+
+def _same_story(one: ScoredItem, other: ScoredItem) -> bool:
+    """Tell whether two headlines are one, reworded: what they say must agree too, for "up" and "down" are one word."""
+    first, second = _shingles(one.item.headline), _shingles(other.item.headline)
+    shared = len(first & second)
+    return shared > 0 and shared >= ALIKE * len(first | second) and abs(one.score - other.score) <= SAME_TENOR
+
+
+@lru_cache(maxsize=512)
+def _shingles(headline: str) -> frozenset[tuple[str, str]]:
+    words = _words(headline[:_HEADLINE_READ]).split()
+    return frozenset(pairwise(words))
 
 
 def _unusable(entry: ScoredItem, at: datetime) -> str:
@@ -160,8 +195,12 @@ def _told(entry: ScoredItem, weight: float, reason: str) -> Mapping[str, object]
         "relevance": round(entry.relevance, 4) if math.isfinite(entry.relevance) else None,
         "weight": round(weight, 4),
         "url": entry.item.url,
+        "scorer": entry.scorer,
     }
-    return told | {"dropped": reason} if reason else told
+    if reason:
+        return told | {"dropped": reason}
+    rest = _rest(entry.item.headline, entry.item.summary)
+    return told | {"summary": rest} if rest else told
 
 
 def combine(
@@ -195,6 +234,24 @@ def combine(
         weights=applied,
         missing=absent,
     )
+
+
+def rescored(found: Sentiment, scores: Mapping[str, float]) -> Sentiment:
+    """Return the same sentiment with other scores of its stories, by id; which stories count, and how much, stays.
+
+    Confidence and agreement stay too: they were made of more than is kept.
+    """
+    readings = tuple(replace(reading, score=_score_of(reading, scores)) for reading in found.readings)
+    score = math.fsum(found.weights.get(reading.source, 0.0) * reading.score for reading in readings)
+    return replace(found, score=_clamp(score), readings=readings)
+
+
+def _score_of(reading: SourceReading, scores: Mapping[str, float]) -> float:
+    pairs = [(float(str(item.get("weight", 0))), scores.get(str(item.get("id")))) for item in reading.items]
+    known = [(weight, score) for weight, score in pairs if weight > 0 and score is not None]
+    if not known:
+        return reading.score
+    return _clamp(math.fsum(w * score for w, score in known) / (math.fsum(w for w, _ in known) + PRIOR_WEIGHT))
 
 
 def _no_use(reading: SourceReading | None, weight: float) -> str:

@@ -16,7 +16,7 @@ class WordScorer:
     def __init__(self, words: Mapping[str, float] | None = None) -> None:
         self._words = {"good": 0.5, "bad": -0.5} if words is None else dict(words)
 
-    def score(self, texts: Sequence[str]) -> Sequence[float]:
+    def score(self, texts: Sequence[str], about: Sequence[str] = ()) -> Sequence[float]:  # noqa: ARG002
         """Return one score in [-1, 1] per text, in order."""
         return [
             next((self._words[word] for word in text.lower().split() if word in self._words), 0.0) for text in texts

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ztrade.domain.decision import SourceReading
-from ztrade.domain.sentiment import HALF_LIFE, ScoredItem, aggregate, combine, label, relevance
+from ztrade.domain.sentiment import HALF_LIFE, ScoredItem, aggregate, combine, label, relevance, rescored
 from ztrade.domain.types import NewsItem
 
 AT = datetime(2022, 8, 22, 15, tzinfo=UTC)
@@ -146,6 +146,38 @@ def test_a_score_that_is_no_number_is_dropped(bad: float) -> None:
     assert math.isfinite(reading.score)
     assert reading.items[1]["dropped"] == "its score is not a number"
     assert aggregate("news", [scored(bad)], AT) is None
+
+
+def dropped(*entries: ScoredItem) -> list[object]:
+    """Return why each story does not count."""
+    reading = aggregate("news", entries, AT)
+    assert reading is not None
+    return [item.get("dropped", "") for item in reading.items]
+
+
+def test_a_reworded_story_counts_once() -> None:
+    """Five outlets that tell one story are one; the oldest counts."""
+    told = "Apple shares rise on strong iPhone sales in China"
+    outlets = [told, f"{told} - Reuters", f"UPDATE: {told}", f"{told.upper()}!", f"{told}, data show"]
+    entries = [scored(0.5, text, age=timedelta(minutes=n)) for n, text in enumerate(outlets)]
+    assert dropped(*entries) == [f"same story as {outlets[-1]}"] * 4 + [""]
+
+
+def test_what_says_the_opposite_or_something_else_is_another_story() -> None:
+    """One word makes another story where the scores differ; so do most of the words."""
+    assert dropped(scored(0.6, "Analyst raises Apple price target to 200 dollars at UBS today"),
+                   scored(-0.6, "Analyst cuts Apple price target to 200 dollars at UBS today")) == ["", ""]  # fmt: skip
+    assert dropped(scored(0.5, "Apple rises 3%"), scored(0.5, "Apple rises on phone sales in China")) == ["", ""]
+
+
+def test_other_scores_make_another_sentiment_with_the_same_weights() -> None:
+    """Stories that have no new score leave their reading as it is; nothing leaves its bounds."""
+    reading = aggregate("news", [scored(0.5, "a b"), scored(0.5, "c d")], AT)
+    found = combine({"news": reading}, {"news": 1.0})
+    assert found is not None
+    assert rescored(found, {"a b": -0.5, "c d": -0.5}).score == pytest.approx(-found.score)
+    assert rescored(found, {}).score == pytest.approx(found.score)
+    assert rescored(found, {"a b": 1e9}).score == 1.0
 
 
 def test_nothing_that_counts_is_no_reading() -> None:

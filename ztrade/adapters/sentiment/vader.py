@@ -12,8 +12,6 @@ from typing import Any
 LONGEST_TEXT = 1_000
 #: VADER compares every word with its neighbours; beyond this many nothing is gained
 LONGEST_WORD = 60
-#: texts whose score is kept: a story is read again at every slot of a day, and its score never changes
-_KEPT = 1024
 #: texts whose scores are kept, 2 MB at most
 REMEMBERED = 1024
 
@@ -32,7 +30,7 @@ class VaderScorer:
         # a story is read again in every cycle of a day: scoring fifty takes 15 ms, remembering them none
         self._remembered = lru_cache(REMEMBERED)(self._measured)
 
-    def score(self, texts: Sequence[str]) -> Sequence[float]:
+    def score(self, texts: Sequence[str], about: Sequence[str] = ()) -> Sequence[float]:  # noqa: ARG002
         """Return one score in [-1, 1] per text, in order; 0 for a text that says nothing. Never raises."""
         return [self._remembered(text[:LONGEST_TEXT]) for text in texts]
 

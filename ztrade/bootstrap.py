@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ztrade import ports
+from ztrade import opinions, ports
 from ztrade.adapters.clock import EmbeddedClock, SystemClock
 from ztrade.adapters.halts import FileHalts
 from ztrade.adapters.metrics import Counters
@@ -61,6 +61,7 @@ class Runtime:
         self.metrics = Counters()
         self._venues: dict[str, Venue] = {}
         self._clocks: dict[bool, ports.Clock] = {}
+        self._sources_of: dict[str, Sequence[ports.SentimentSource]] = {}
 
     @cached_property
     def journal(self) -> ports.Journal:
@@ -87,9 +88,7 @@ class Runtime:
 
     @cached_property
     def scorer(self) -> ports.SentimentScorer:
-        from ztrade.adapters.sentiment import VaderScorer
-
-        return VaderScorer()
+        return opinions.scorer(self.config, lambda: self.journal)
 
     def clock(self, dry_run: bool) -> ports.Clock:
         """Return the clock that rules an agent's slots: the embedded exchange's for a dry run, else the wall's."""
@@ -162,10 +161,12 @@ class Runtime:
         return RedisBudget(self.config.redis_url, account, local)
 
     def _sources(self, venue: Venue) -> Sequence[ports.SentimentSource]:
-        from ztrade.adapters.sentiment import NewsSource
-
-        section = self.config.main.sentiment
-        return [NewsSource(venue.news, self.scorer, lookback=section.lookback)] if section.news > 0 else []
+        """Return the sources that are on, kept from desk to desk as the account's doors are: each has a thread."""
+        if venue.account not in self._venues:
+            return opinions.sources(self.config, venue.news, self.scorer)
+        if venue.account not in self._sources_of:
+            self._sources_of[venue.account] = opinions.sources(self.config, venue.news, self.scorer)
+        return self._sources_of[venue.account]
 
     def desk(self, name: str, *, dry_run: bool = False, owner: str = "") -> Desk:
         """Return everything that a cycle of the agent works with; ``dry_run`` only tightens its file."""
@@ -193,7 +194,7 @@ class Runtime:
             end=end,
             account_limits=self.config.limits,
             sources=self._sources(venue),
-            source_weights={"news": self.config.main.sentiment.news},
+            source_weights=opinions.source_weights(self.config),
             lease=hard_time_limit(agent.every) + _LEASE_MARGIN,
             unknown_grace=_UNKNOWN_GRACE,
         )
@@ -239,7 +240,6 @@ class Runtime:
 
     def preload(self) -> None:
         """Import and build what every cycle needs, so that the first one does not wait for it."""
-
         for agent in self.config.agents:
             self.desk(agent)
         self.calendar.session(date(2025, 1, 9))
@@ -254,6 +254,7 @@ class Runtime:
                 clock.close()
         self._clocks.clear()
         self._venues.clear()
+        self._sources_of.clear()
 
 
 class _Shut:
@@ -313,7 +314,8 @@ def run_backtest(
     now = min([sessions[0].open, *early])
     exchange = InProcess(Engine(tape, covered, now=now, cash=cash, settings=Settings()))
     journal = MemoryJournal()
-    desks = [_backtest_desk(config, agent, exchange, journal, calendar) for agent in chosen]
+    scorer = opinions.plain_scorer(config)
+    desks = [_backtest_desk(config, agent, exchange, journal, calendar, scorer) for agent in chosen]
     with _collecting_less():
         records = list(backtest(desks, sessions, exchange.advance))
     return Backtest(records, journal, exchange, chosen)
@@ -331,9 +333,14 @@ def _collecting_less() -> Iterator[None]:
 
 
 def _backtest_desk(
-    config: Config, agent: Agent, exchange: InProcess, journal: ports.Journal, calendar: ports.Calendar
+    config: Config,
+    agent: Agent,
+    exchange: InProcess,
+    journal: ports.Journal,
+    calendar: ports.Calendar,
+    scorer: ports.SentimentScorer,
 ) -> Desk:
-    from ztrade.adapters.sentiment import NewsSource, VaderScorer
+    from ztrade.adapters.sentiment import NewsSource
     from ztrade.app.desk import Desk
     from ztrade.strategies import create
     from ztrade.testing.gather import InlineGather
@@ -356,7 +363,7 @@ def _backtest_desk(
         pause=lambda _seconds: None,
         end=ports.all_in_this_process,
         account_limits=config.limits,
-        sources=[NewsSource(exchange, VaderScorer(), lookback=section.lookback)] if section.news > 0 else [],
+        sources=[NewsSource(exchange, scorer, lookback=section.lookback)] if section.news > 0 else [],
         source_weights={"news": section.news},
         keep_inputs=False,
     )

@@ -12,7 +12,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from ztrade.config_credentials import SERVICES, Keys, key_pair, texts
 from ztrade.config_schema import AgentFile, MainFile
 from ztrade.domain.agent import AccountLimits, Agent, canonical_name
 from ztrade.domain.limits import contradictions, idle_beside_account, idle_limits
@@ -38,14 +39,6 @@ _PASSWORD = re.compile(r"(://[^/@]*:)[^/@]*@")
 _LONGEST_SHOWN = 120
 #: variables with the prefix that are not overrides of keys
 _PLAIN = {"ZTRADE_CONFIG", "ZTRADE_STATE"}
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """An Alpaca key pair; its repr shows nothing."""
-
-    key_id: str = field(repr=False)
-    secret_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +92,17 @@ class Config:
         """
         path = self.path.parent / self.main.credentials
         section = _read_credentials(path, self.accounts).get(account)
-        return None if section is None else _key_pair(section, f"{path}: [{account}]")
+        return None if section is None else key_pair(section, f"{path}: [{account}]")
+
+    def secrets(self, service: str) -> tuple[str, ...] | None:
+        """Read what the credentials file has for one of ``SERVICES``; None where it is absent.
+
+        Raises:
+            ConfigError: the file is readable by others, or malformed.
+        """
+        path = self.path.parent / self.main.credentials
+        section = _read_credentials(path, self.accounts).get(service)
+        return None if section is None else texts(section, SERVICES[service], f"{path}: [{service}]")
 
     def with_state(self, state_dir: Path) -> Self:
         """Return the same configuration with its state elsewhere."""
@@ -148,6 +151,7 @@ def load_config(path: Path | None = None) -> Config:
     limits = AccountLimits(**main.limits.model_dump())
     config = Config(path, _state_dir(path, main), main, agents, accounts, limits)
     _check_accounts(config)
+    _check_scorer(config)
     return replace(config, warnings=tuple(_warnings(config)))
 
 
@@ -301,6 +305,17 @@ def _check_strategy(agent: Agent, path: Path) -> None:
         raise ConfigError(f"{path}: [strategy]", str(error)) from None
 
 
+def _check_scorer(config: Config) -> None:
+    section = config.main.sentiment
+    if section.scorer in ("ztrade", "vader"):
+        return
+    if not section.model:
+        raise ConfigError(f"{config.path}: sentiment.model", "names no model", fix="the provider's name of one")
+    if config.secrets(section.scorer) is None:
+        where = f"{config.path.parent / config.main.credentials}: [{section.scorer}]"
+        raise ConfigError(where, "api_key is missing", fix='put it there, or set scorer = "ztrade"')
+
+
 def _check_accounts(config: Config) -> None:
     for section in config.accounts.values():
         host = (urlsplit(section.trading_url).hostname or "").rstrip(".")
@@ -348,25 +363,9 @@ def _read_credentials(path: Path, accounts: Container[str]) -> Mapping[str, Any]
         raise ConfigError(str(path), "others can read the keys", fix=f"chmod 600 {path}")
     found = _read_toml(path)
     for name in found:
-        if name not in accounts:
+        if name not in accounts and name not in SERVICES:
             raise ConfigError(f"{path}: {name}", "is no account of ztrade.toml", fix="name it as under [accounts]")
     return found
-
-
-def _key_pair(section: object, where: str) -> Keys:
-    if not isinstance(section, Mapping):
-        raise ConfigError(where, "must be a table with key_id and secret_key")
-    for name in section:
-        if name not in ("key_id", "secret_key"):
-            raise ConfigError(where, f"{name}: unknown key", fix="key_id and secret_key are all that is needed")
-    return Keys(*(_key_text(section.get(name), where) for name in ("key_id", "secret_key")))
-
-
-def _key_text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
-        # they travel in a header; a blank or a line end comes from copying
-        raise ConfigError(where, "key_id and secret_key must be non-empty text, without blanks or accents")
-    return value
 
 
 def hard_time_limit(every: timedelta) -> timedelta:

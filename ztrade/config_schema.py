@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from ztrade.config_values import (
+    Contact,
     Count,
     Duration,
     ExchangeUrl,
@@ -82,10 +83,21 @@ class AccountLimitsSection(_Section):
 
 
 class SentimentSection(_Section):
-    """Weight per source; renormalised over those that answer."""
+    """Weight per source, renormalised over those that answer; ``contact`` and ``stories`` empty: that source is off."""
 
+    scorer: Literal["ztrade", "vader", "anthropic", "openai"] = "ztrade"
+    model: str = ""
+    model_url: Url = ""
+    model_calls: Annotated[Count, Field(ge=0, le=100_000)] = 500
+    model_timeout: Wait = timedelta(seconds=6)
     news: Unit = 1.0
+    filings: Unit = 0.25
+    reddit: Unit = 0.25
+    file: Unit = 1.0
+    contact: Contact = ""
+    stories: PathText = ""
     lookback: Span = timedelta(hours=24)
+    patience: Wait = timedelta(seconds=10)
 
 
 class BeatSection(_Section):

@@ -105,6 +105,12 @@ def _host(value: str) -> str:
     return value
 
 
+def _contact(value: str) -> str:
+    if value and not re.fullmatch(r"[ -~]*[^@\s]+@[^@\s]+\.[^@\s]+[ -~]*", value, re.ASCII):
+        raise ValueError("must be a name and an e-mail address on one line")
+    return value
+
+
 def _split(url: str) -> SplitResult:
     """Take a URL apart that every library takes apart in the same way."""
     # what urllib drops or moves (blanks, \\) others do not: the host that is checked must be the one that is called
@@ -210,6 +216,8 @@ Symbol = Annotated[str, AfterValidator(_symbol)]
 PathText = Annotated[str, AfterValidator(_path)]
 NamedPath = Annotated[str, AfterValidator(_named)]
 SocketPath = Annotated[str, AfterValidator(_socket)]
+#: the SEC wants to know who asks
+Contact = Annotated[str, Field(max_length=200), AfterValidator(_contact)]
 Host = Annotated[str, AfterValidator(_host)]
 Url = Annotated[str, AfterValidator(base_url)]
 ExchangeUrl = Annotated[str, AfterValidator(exchange_url)]

@@ -65,7 +65,7 @@ def addresses(desk: Desk) -> set[str]:
     assert isinstance(desk.exchange, AlpacaExchange)
     assert isinstance(desk.data, AlpacaMarketData)
     found = [desk.exchange._gateway.settings, desk.data._gateway.settings]
-    found += [source._news._gateway.settings for source in desk.sources]  # type: ignore[attr-defined]
+    found += [source._source._news._gateway.settings for source in desk.sources]  # type: ignore[attr-defined]
     return {url for settings in found for url in (settings.trading_url, settings.data_url)}
 
 

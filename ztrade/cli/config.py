@@ -52,9 +52,18 @@ def _record(config: Config) -> Record:
         "exchange_url": config.main.exchange.url,
         "accounts": {name: _account(config, name) for name in config.accounts},
         "limits": _plain(config.main.limits.model_dump()),
+        "sentiment": _sentiment(config),
         "agents": {name: _agent(agent) for name, agent in sorted(config.agents.items())},
         "warnings": list(config.warnings),
     }
+
+
+def _sentiment(config: Config) -> Record:
+    from ztrade.opinions import source_weights, sources_off
+
+    off = sources_off(config)
+    sources = {name: f"off: {off[name]}" if name in off else weight for name, weight in source_weights(config).items()}
+    return {"scorer": config.main.sentiment.scorer, "sources": sources}
 
 
 def _account(config: Config, name: str) -> Record:

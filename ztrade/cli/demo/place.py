@@ -129,10 +129,16 @@ def main_file(source: MainFile, exchange: int, flower: int) -> str:
             _section("exchange", {"url": f"http://127.0.0.1:{exchange}"}),
             _section("flower", {"port": flower}),
             _section("limits", source.limits.model_dump()),
-            _section("sentiment", source.sentiment.model_dump()),
+            _section("sentiment", source.sentiment.model_dump() | _offline(source)),
             accounts,
         ]
     )
+
+
+def _offline(source: MainFile) -> dict[str, object]:
+    """Return what keeps the demo to itself: today's filings are no news of the day that is played, and models cost."""
+    scorer = "vader" if source.sentiment.scorer == "vader" else "ztrade"
+    return {"contact": "", "stories": "", "scorer": scorer, "model": "", "model_url": ""}
 
 
 def _section(name: str, values: Mapping[str, object]) -> str:

@@ -47,7 +47,7 @@ def restored(stored: Mapping[str, Any]) -> Inputs:
     try:
         return Inputs(
             _view(stored),
-            _sentiment(stored["sentiment"]),
+            sentiment_of(stored["sentiment"]),
             Decimal(stored["bid"]),
             Decimal(stored["ask"]),
             Decimal(stored["available"]),
@@ -93,7 +93,8 @@ def _rows(stored: Iterable[tuple[int, float, float, float, float, float]]) -> It
         yield datetime.fromtimestamp(start, UTC), open_, high, low, close, volume
 
 
-def _sentiment(stored: Any) -> Sentiment | None:
+def sentiment_of(stored: Any) -> Sentiment | None:
+    """Return the sentiment among a cycle's stored inputs, None where there was none."""
     if stored is None:
         return None
     readings = tuple(SourceReading(**{**one, "items": tuple(one["items"])}) for one in stored["readings"])

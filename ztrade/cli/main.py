@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, Commands] = {
         "orders": ("ztrade.cli.listings:orders", "List the orders that the journal knows."),
         "positions": ("ztrade.cli.listings:positions", "List positions, the journal's beside the exchange's."),
         "logs": ("ztrade.cli.logs:logs", "Show the log of a program."),
+        "sentiment": ("ztrade.cli.sentiment:sentiment", "Show the news behind a decision, scored then and now."),
         "replay": ("ztrade.cli.replay:replay", "Make a cycle's decision again from its stored inputs."),
         "config": ("ztrade.cli.config:config", "Check the configuration."),
     },

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tests.unit.app.desks import BUY
 from tests.unit.cli.stage import Stage, one_error
 from ztrade.cli.config import masked
 from ztrade.cli.logs import _grown
+from ztrade.domain.decision import SourceReading
 from ztrade.errors import InsufficientBuyingPower, ZtradeError
 
 
@@ -182,3 +185,52 @@ def test_config_check_masks_what_is_secret(stage: Stage, monkeypatch: pytest.Mon
 def test_passwords_of_urls_are_hidden(url: str, shown: str) -> None:
     """Everything else of the URL stays readable."""
     assert masked(url) == shown
+
+
+class Stories:
+    """A source with one story."""
+
+    name = "news"
+
+    def read(self, symbol: str, aliases: object, at: datetime) -> SourceReading:
+        item = {"id": "1", "headline": f"{symbol} plunges", "score": 0.4, "weight": 0.9, "scorer": "old", "at": "x"}
+        return SourceReading("news", 0.3, 0.6, (item,))
+
+
+def test_the_news_behind_a_decision_are_shown_with_todays_scores(stage: Stage) -> None:
+    """By cycle, by agent, or of whoever decided last; with what the scores of today would lead to."""
+    stage.bench.desk = replace(stage.bench.desk, sources=[Stories()], source_weights={"news": 1.0})
+    cycle = stage.bench.cycle(185)
+    for what in ([], ["spy"], ["agent_spy"], [cycle.cycle_id]):
+        record = stage.json("sentiment", *what)
+        assert record["cycle_id"] == cycle.cycle_id
+        assert (record["stories"][0]["score"], record["stories"][0]["scorer"]) == (0.4, "old")
+        assert record["stories"][0]["score_now"] < 0
+        assert record["now"]["sentiment"] < 0 < record["then"]["sentiment"]
+    text = stage.run("sentiment").stdout
+    assert "plunges" in text
+    assert "sentiment +0.30 then" in text
+
+
+def test_without_news_there_is_nothing_to_show(stage: Stage) -> None:
+    """Exit code 1, and it says so; what does not exist is bad usage."""
+    cycle = stage.bench.cycle(30)
+    for what in ([], ["spy"], [cycle.cycle_id]):
+        assert stage.run("sentiment", *what).exit_code == 1
+    assert "no news was known" in stage.run("sentiment").stdout
+    assert "no such cycle" in one_error(stage.run("sentiment", "spy.20220101T000000Z"), 2)
+    assert "no such agent" in one_error(stage.run("sentiment", "nobody"), 2)
+
+
+def test_config_check_says_which_sources_are_off(stage: Stage) -> None:
+    """And what each of them lacks; with it, they are on."""
+    found = stage.json("config", "check")["sentiment"]
+    assert found["scorer"] == "ztrade"
+    assert found["sources"]["news"] == 1.0
+    assert "lacks contact" in found["sources"]["filings"]
+    assert "lacks client_id" in found["sources"]["reddit"]
+    with stage.path.open("a") as file:
+        file.write('\n[sentiment]\ncontact = "A Person a@b.cc"\nnews = 0.0\n')
+    found = stage.json("config", "check")["sentiment"]
+    assert found["sources"]["filings"] == 0.25
+    assert found["sources"]["news"] == "off: its weight is 0"

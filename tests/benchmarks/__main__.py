@@ -15,6 +15,7 @@ BENCHMARKS = {
     "cycle": "what one live cycle costs besides waiting, and how often it waits",
     "punctuality": "how long after its slot a cycle starts, and whether that drifts",
     "memory": "what one agent's worker holds",
+    "sentiment": "how often the scorer of headlines is right, and what that costs",
 }
 
 

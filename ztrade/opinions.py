@@ -22,11 +22,15 @@ def sources(config: Config, news: ports.News, scorer: ports.SentimentScorer) -> 
 
     section, place, weights = config.main.sentiment, _place(config, news), source_weights(config)
     made = {name: kind.make(place) for name, kind in SOURCES.items() if weights[name] > 0}
-    return [
-        Punctual(NewsSource(stories, scorer, name=name, lookback=section.lookback), section.patience)
+    read = [
+        NewsSource(
+            stories, scorer, name=name, lookback=SOURCES[name].lookback or section.lookback,
+            half_life=SOURCES[name].half_life,
+        )
         for name, stories in made.items()
         if stories is not None
-    ]
+    ]  # fmt: skip
+    return [Punctual(source, section.patience) for source in read]
 
 
 def _place(config: Config, news: ports.News) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,14 @@ def test_with_what_they_need_all_sources_are_on(tmp_path: Path) -> None:
     assert made == ["filings", "reddit", "file"]
     assert opinions.sources_off(config) == {"news": "its weight is 0"}
     assert isinstance(opinions.scorer(config, no_journal), VaderScorer)
+
+
+def test_filings_may_be_older_than_news(tmp_path: Path) -> None:
+    """A company files seldom: a week is looked back, whatever is configured for news."""
+    config = configured(tmp_path, 'contact = "a@b.cc"\nlookback = "2h"')
+    made = {source.name: source for source in opinions.sources(config, ListNews(), WordScorer())}
+    ages = {name: source._source._lookback for name, source in made.items()}  # type: ignore[attr-defined]
+    assert ages == {"news": timedelta(hours=2), "filings": timedelta(days=7)}
 
 
 def test_a_language_model_needs_a_name_and_a_key(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ztrade.adapters.sentiment import NewsSource, Punctual
 from ztrade.adapters.sentiment.feed import entries, instant
@@ -226,6 +228,15 @@ def test_a_broken_feed_is_an_outage(body: bytes) -> None:
     """No feed, hostile entities, wrong encodings: said, and never raised as something else."""
     with pytest.raises(ExchangeUnavailable):
         list(entries(body))
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_readers(body: bytes) -> None:
+    """A feed is read or refused, whatever it is; so is one with these bytes inside an entry."""
+    for document in (body, b"<feed><entry><title>" + body + b"</title><updated>" + body + b"</updated></entry></feed>"):
+        with suppress(ExchangeUnavailable):
+            for entry in entries(document):
+                instant(entry.get("updated", ""))
 
 
 def test_an_entry_without_a_time_or_text_does_no_harm() -> None:

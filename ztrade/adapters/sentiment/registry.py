@@ -11,6 +11,7 @@ from ztrade.adapters.sentiment.fetch import Pages
 from ztrade.adapters.sentiment.file import FileNews
 from ztrade.adapters.sentiment.filings import Filings
 from ztrade.adapters.sentiment.reddit import Reddit
+from ztrade.domain.sentiment import HALF_LIFE
 from ztrade.domain.types import NewsItem
 from ztrade.ports import News
 
@@ -29,10 +30,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a source is made (None: it lacks what it needs), and what it lacks then, in words."""
+    """How a source is made (None: it lacks what it needs), and what it lacks then, in words.
+
+    ``lookback`` is how old its stories may be, where that is not what was configured for news; ``half_life`` the age at
+    which they count half.
+    """
 
     make: Callable[[Place], News | None]
     lacks: str = ""
+    lookback: timedelta | None = None
+    half_life: timedelta = HALF_LIFE
 
 
 def _filings(place: Place) -> News | None:
@@ -49,7 +56,10 @@ def _file(place: Place) -> News | None:
 
 SOURCES: Mapping[str, Kind] = {
     "news": Kind(lambda place: place.news),
-    "filings": Kind(_filings, "contact in [sentiment], which the SEC asks for"),
+    # a company files a few times a month
+    "filings": Kind(
+        _filings, "contact in [sentiment], which the SEC asks for", timedelta(days=7), half_life=timedelta(days=1)
+    ),
     "reddit": Kind(_reddit, "client_id and client_secret under [reddit] in the credentials"),
     "file": Kind(_file, "stories in [sentiment], the file's path"),
 }

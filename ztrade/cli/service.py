@@ -100,12 +100,11 @@ def start_stack(app: App, exchange_args: tuple[str, ...]) -> None:
     config = app.config()
     if exchange_args:
         check_arguments(app, with_source(exchange_args))
+    warn(config.warnings)
     stack = Stack(config, exchange_args=exchange_args) if exchange_args else Stack.of(config)
     if sys.stderr.isatty():
         click.echo("starting: up to half a minute ...", err=True)
-    started = stack.start()
-    warn(config.warnings)  # not before: a start that is refused says that, in one line
-    _tell(started)
+    _tell(stack.start())
 
 
 @stack.command("stop")

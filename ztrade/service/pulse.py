@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +39,10 @@ class Pulse:
         self._last = now
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._path.write_text(f"{now:.3f}\n", encoding="ascii")
+            # whole or not at all: a reader that met an empty sign called a beat dead that worked
+            fresh = self._path.with_suffix(f".{os.getpid()}")
+            fresh.write_text(f"{now:.3f}\n", encoding="ascii")
+            fresh.replace(self._path)
 
 
 def trouble(state_dir: Path, monotonic: Callable[[], float] = time.monotonic) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,29 @@ def test_a_damaged_sign_is_none(tmp_path: Path) -> None:
     pulse_file(tmp_path).parent.mkdir()
     pulse_file(tmp_path).write_text("x")
     assert trouble(tmp_path, lambda: 1.0) == "has not looked at the schedule yet"
+
+
+def test_a_reader_meets_whole_signs_only(tmp_path: Path) -> None:
+    """Read at any moment of the writing: a beat that works is never called dead."""
+    seconds = itertools.count(100.0, 1.0)
+    pulse = Pulse(tmp_path, lambda: next(seconds))
+    pulse.tick()
+    over = threading.Event()
+
+    def write() -> None:
+        for _ in range(3000):
+            pulse.tick()
+        over.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    signs = set()
+    while not over.is_set():
+        signs.add(pulse_file(tmp_path).read_text())
+    writer.join()
+    assert len(signs) > 1
+    assert all(sign.endswith("\n") and float(sign) >= 100 for sign in signs)
+    assert [path.name for path in pulse_file(tmp_path).parent.iterdir()] == ["beat.pulse"]
 
 
 def test_ticks_write_once_a_second(tmp_path: Path) -> None:

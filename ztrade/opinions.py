@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ztrade import ports
 from ztrade.config import Config
 from ztrade.domain.sentiment import text_of
+from ztrade.domain.types import NewsItem
 from ztrade.errors import TemporaryError
 
 if TYPE_CHECKING:
@@ -35,17 +37,22 @@ def sources(config: Config, news: ports.News, scorer: ports.SentimentScorer) -> 
 
 def _place(config: Config, news: ports.News) -> Place:
     from ztrade.adapters.sentiment.registry import Place
-    from ztrade.exchange.bars.news import load_news
 
     section = config.main.sentiment
     return Place(
         news=news,
-        load=load_news,
+        load=_load_stories,
         patience=section.patience,
         contact=section.contact,
         stories=config.path.parent / section.stories if section.stories else None,
         reddit=config.secrets("reddit"),
     )
+
+
+def _load_stories(path: Path) -> Sequence[NewsItem]:
+    from ztrade.exchange.bars.news import load_news
+
+    return load_news(path)
 
 
 def source_weights(config: Config) -> Mapping[str, float]:

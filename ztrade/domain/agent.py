@@ -38,7 +38,7 @@ class Limits:
 class BreakerLimits:
     """How many of a thing make the agent reducing until a person releases it, beside losses and drawdown."""
 
-    loss_streak: int = 8
+    loss_streak: int = 20
     orders_per_hour: int = 20
     unknown_outcomes: int = 3
     troubled_cycles: int = 6

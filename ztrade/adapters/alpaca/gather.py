@@ -18,7 +18,7 @@ class ThreadGather:
         threads: how many calls run at once; a cycle's reads are fewer than ten.
     """
 
-    def __init__(self, threads: int = 8) -> None:
+    def __init__(self, threads: int = 12) -> None:
         self._threads = threads
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None

@@ -1,4 +1,7 @@
-"""The places that opinion comes from. A new one is a file beside this one and a line in ``SOURCES``."""
+"""The places that opinion comes from. A new one is a file beside this one and a line in ``SOURCES``.
+
+What a source needs is imported when it is on: readers of XML and of files would cost every worker two megabytes.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from ztrade.adapters.sentiment.fetch import Pages
-from ztrade.adapters.sentiment.file import FileNews
-from ztrade.adapters.sentiment.filings import Filings
-from ztrade.adapters.sentiment.reddit import Reddit
 from ztrade.domain.sentiment import HALF_LIFE
 from ztrade.domain.types import NewsItem
 from ztrade.ports import News
@@ -43,15 +42,29 @@ class Kind:
 
 
 def _filings(place: Place) -> News | None:
-    return Filings(Pages("filings", place.patience), place.contact) if place.contact else None
+    if not place.contact:
+        return None
+    from ztrade.adapters.sentiment.fetch import Pages
+    from ztrade.adapters.sentiment.filings import Filings
+
+    return Filings(Pages("filings", place.patience), place.contact)
 
 
 def _reddit(place: Place) -> News | None:
-    return Reddit(Pages("reddit", place.patience), (place.reddit[0], place.reddit[1])) if place.reddit else None
+    if not place.reddit:
+        return None
+    from ztrade.adapters.sentiment.fetch import Pages
+    from ztrade.adapters.sentiment.reddit import Reddit
+
+    return Reddit(Pages("reddit", place.patience), (place.reddit[0], place.reddit[1]))
 
 
 def _file(place: Place) -> News | None:
-    return FileNews(place.stories, place.load) if place.stories else None
+    if place.stories is None:
+        return None
+    from ztrade.adapters.sentiment.file import FileNews
+
+    return FileNews(place.stories, place.load)
 
 
 SOURCES: Mapping[str, Kind] = {

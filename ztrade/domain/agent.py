@@ -41,7 +41,7 @@ class BreakerLimits:
     loss_streak: int = 20
     orders_per_hour: int = 20
     unknown_outcomes: int = 3
-    troubled_cycles: int = 6
+    troubled_cycles: int = 12
 
 
 @dataclass(frozen=True, slots=True)

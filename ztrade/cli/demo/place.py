@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -164,10 +165,12 @@ def _check_own(config: Config, exchange: int) -> None:
 
 
 def free_ports() -> tuple[int, int]:
-    """Return a free port of this machine for the exchange, and one for Flower: its usual one where that is free."""
+    """Return a free port for the exchange, and one for Flower: at a terminal its usual one, where that is free."""
     with ExitStack() as stack:
         exchange = _bound(stack, 0)
-        flower = _bound(stack, FLOWER_PORT) or _bound(stack, 0)
+        # its usual port is for people to remember; where nobody watches it only collides with another stack's
+        usual = _bound(stack, FLOWER_PORT) if sys.stdout.isatty() else 0
+        flower = usual or _bound(stack, 0)
     return exchange, flower
 
 

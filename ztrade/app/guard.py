@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import structlog
+
 from ztrade.app.desk import Desk
 from ztrade.app.standing import States
 from ztrade.app.tell import tell
@@ -14,6 +16,8 @@ from ztrade.domain.breaker import Curve, Gauge, History, Trouble
 from ztrade.domain.ledger import AccountState, AgentState, CycleRecord, Outcome, agent_scope
 from ztrade.domain.messages import Severity
 from ztrade.domain.schedule import Session
+
+log = structlog.get_logger("ztrade.guard")
 
 #: how a cycle's record says what it met; counted over cycles in a row
 TROUBLE = "trouble"
@@ -76,7 +80,13 @@ def watch(
 def trip(desk: Desk, why: str) -> str:
     """Refuse the agent's entries until a person releases it, and tell. The flag first: it is what counts."""
     name = desk.agent.name
-    if desk.halts.reduce(name, why):
+    try:
+        new = desk.halts.reduce(name, why)
+    except OSError as error:
+        # the entry is refused all the same, and an exit must not fail of a flag; the next cycle trips again
+        log.error("flag_not_written", agent=name, reason=why, error=str(error))
+        return why
+    if new:
         key = f"reducing:{name}:{desk.clock.wall():%Y%m%dT%H%M%S}"
         text = f"{why}. Entries are refused, exits run. Look, then: ztrade release {name}"
         tell(desk.journal, desk.clock, Severity.CRITICAL, key, f"{name} is reducing: {why}", text, name)

@@ -198,3 +198,18 @@ def test_an_agent_that_halts_itself_is_told_as_critical() -> None:
     assert bench.halts.reason("spy")
     assert told(bench) == ["spy halted itself"]
     assert bench.cycle(35, BUY).reason.startswith("halted: order zt.spy")
+
+
+def test_a_flag_that_cannot_be_written_refuses_entries_and_keeps_no_exit() -> None:
+    """A state directory that is read-only: the breaker's answer counts, and the position is left all the same."""
+    bench = Bench()
+    assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
+    lost(bench, 900)
+
+    def refuse(agent: str, reason: str) -> bool:
+        raise OSError("read-only")
+
+    bench.halts.reduce = refuse  # type: ignore[method-assign]
+    assert bench.cycle(35, LEAVE).outcome is Outcome.EXITED
+    bench.cycle(40, HOLD)
+    assert bench.cycle(45, BUY).reason.startswith("blocked: reducing: daily loss")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,8 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
+from tests.faults import postgres
 from ztrade.adapters.journal import open_journal
 from ztrade.adapters.journal.store import SqlJournal
 from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Intent, IntentState, Observed, Outcome
@@ -30,10 +37,12 @@ from ztrade.domain.types import (
 from ztrade.ports import Journal
 from ztrade.testing.journal import MemoryJournal
 
+_SERVE = "import pathlib, sys; from tests.faults import postgres; postgres.serve(pathlib.Path(sys.argv[1]))"
+
 AnyJournal = SqlJournal | MemoryJournal
-#: a database that the tests may empty, such as postgresql://user@/scratch?host=/run/postgresql
-POSTGRES = os.environ.get("ZTRADE_TEST_POSTGRES", "")
-KINDS = ["twin", "sqlite", *(["postgresql"] if POSTGRES else [])]
+KINDS = ["twin", "sqlite", "postgresql"]
+#: the same for stories of thousands of steps, for which a server takes its time
+AND_SLOW = ["twin", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 
 #: the session's start, and the lease of every claim here
 OPEN = datetime(2022, 8, 22, 13, 30, tzinfo=UTC)
@@ -67,13 +76,51 @@ def _template() -> bytes:
 
 
 def empty_postgres() -> str:
-    """Return the URL of the PostgreSQL database, emptied."""
-    engine = sa.create_engine(sa.make_url(POSTGRES).set(drivername="postgresql+psycopg"))
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    engine.dispose()
-    return POSTGRES
+    """Return the URL of an empty journal on a real server: a copy of one that was made once."""
+    folder = _server()
+    admin = sa.create_engine(_driver(postgres.url(folder)), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql("DROP DATABASE IF EXISTS contract WITH (FORCE)")
+        connection.exec_driver_sql("CREATE DATABASE contract TEMPLATE template1")
+    admin.dispose()
+    return _named(folder, "contract")
+
+
+def isolate(url: str, level: str) -> None:
+    """Make a level of isolation the default of every later connection to a database of the real server."""
+    admin = sa.create_engine(_driver(url), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE contract SET default_transaction_isolation = '{level}'")
+    admin.dispose()
+
+
+def _driver(url: str) -> sa.URL:
+    return sa.make_url(url).set(drivername="postgresql+psycopg")
+
+
+def _named(folder: Path, database: str) -> str:
+    return postgres.url(folder).replace("/postgres?", f"/{database}?")
+
+
+@cache
+def _server() -> Path:
+    """Start a server for this process, with the journal's tables in its template; skip, in CI fail, without one."""
+    trouble = postgres.trouble()
+    if trouble:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(trouble)
+    place = TemporaryDirectory(prefix="zp-")
+    folder = Path(place.name, "pg")
+    postgres.make(folder)
+    server = subprocess.Popen([sys.executable, "-c", _SERVE, str(folder)], stderr=subprocess.DEVNULL)
+    atexit.register(place.cleanup)
+    atexit.register(server.wait, 20)
+    atexit.register(server.send_signal, signal.SIGINT)
+    until = time.monotonic() + 30
+    while not postgres.answers(folder):
+        assert time.monotonic() < until, "PostgreSQL does not answer"
+        time.sleep(0.05)
+    open_journal(_named(folder, "template1")).close()
+    return folder
 
 
 def at(minutes: float) -> datetime:
@@ -97,9 +144,12 @@ def record(held: Claim, outcome: Outcome = Outcome.HELD, reason: str = "held: ca
     return CycleRecord(held.cycle_id, held.agent, held.slot, held.kind, outcome, reason, token=held.token, **values)
 
 
-def see_equity(journal: Journal, scope: str, minutes: float, value: str | int) -> None:
-    """Let a cycle of some agent see one point of an equity curve."""
-    seen = Observed(at(minutes), "SPY", {scope: Decimal(value)})
+def see_equity(
+    journal: Journal, scope: str, minutes: float, value: str | int, capital: str | int | None = None
+) -> None:
+    """Let a cycle of some agent see one point of an equity curve, which perhaps says which capital it contains."""
+    capitals = {} if capital is None else {scope: Decimal(capital)}
+    seen = Observed(at(minutes), "SPY", {scope: Decimal(value)}, capitals=capitals)
     held = claim(journal, minutes, CycleKind.EXTRA, "clerk")
     journal.finish(held, record(held), seen)
 

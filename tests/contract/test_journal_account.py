@@ -342,6 +342,40 @@ def test_a_split_that_comes_late_is_put_in_its_place(journal: AnyJournal) -> Non
     assert holding(journal).realized == 100
 
 
+@pytest.mark.parametrize("pages", [["f2", "s1"], ["s1", "f2"], ["f2 s1"]])
+def test_a_split_comes_before_what_is_sold_at_its_instant(journal: AnyJournal, pages: list[str]) -> None:
+    """A stop that it sets off sells new shares, whatever the ids say, and in whichever order they are read."""
+    send(journal, "a", "o1")
+    journal.book(ACCOUNT, [fill("f1", "o1", 6)])
+    entries = {"f2": sold("f2", "o1-target", 60, "20", "205"), "s1": split("s1", 60, "10")}
+    for page in pages:
+        journal.book(ACCOUNT, [entries[name] for name in page.split()])
+    assert [trip.pnl for trip in journal.round_trips()] == [Decimal(100)]
+    assert not journal.holdings()
+    assert not journal.foreign(ACCOUNT)
+
+
+def test_a_split_comes_after_what_was_bought_at_its_instant(journal: AnyJournal) -> None:
+    """Half of twenty are ten, of which ten were bought just then: taken from what was there before, nothing is left."""
+    send(journal, "a", "o1")
+    bought = [fill("z1", "o1", 6, "9"), fill("z2", "o1", 60, "11")]
+    journal.book(ACCOUNT, [*bought, split("s1", 60, "-10")])
+    assert holding(journal).qty == 10
+    assert not journal.foreign(ACCOUNT)
+
+
+@pytest.mark.parametrize("pages", [["f0", "f1"], ["f1", "f0"], ["f0 f1"]])
+def test_what_is_bought_and_sold_at_one_instant_is_bought_first(journal: AnyJournal, pages: list[str]) -> None:
+    """The price has reached the target before the entry is filled, and the sale's id sorts before the purchase's."""
+    send(journal, "a", "o1")
+    entries = {"f1": fill("f1", "o1", 6, "10", "400"), "f0": sold("f0", "o1-target", 6, "10", "401")}
+    for page in pages:
+        journal.book(ACCOUNT, [entries[name] for name in page.split()])
+    assert [trip.pnl for trip in journal.round_trips()] == [Decimal(10)]
+    assert not journal.holdings()
+    assert not journal.foreign(ACCOUNT)
+
+
 # -- listing -----------------------------------------------------------------------------------------------------------
 def test_fills_and_round_trips_are_filtered_and_oldest_first(journal: AnyJournal) -> None:
     """By agent, and from an instant on, which is included."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -10,7 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.journals import KINDS, LEASE, AnyJournal, at, claim, intent, make, record
+from tests.contract.journals import (
+    KINDS,
+    LEASE,
+    AnyJournal,
+    at,
+    claim,
+    empty_postgres,
+    intent,
+    isolate,
+    make,
+    record,
+)
+from ztrade.adapters.journal import open_journal
 from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Outcome
 from ztrade.errors import ClaimLost
 
@@ -82,11 +95,26 @@ def test_the_third_attempt_closes_the_cycle(journal: AnyJournal) -> None:
     assert row.outcome is Outcome.INTERRUPTED
     assert row.reason == (
         "interrupted: 2 attempts ended without an outcome; the last, by worker-2, "
-        "held its claim until 2022-08-22 13:55:00 UTC"
+        "held its claim until 2022-08-22 13:55:00 UTC; it had planned no order"
     )
+    assert row.order_ids == ()
     assert row.finished_at == at(25)
     with pytest.raises(ClaimLost):
         journal.finish(second, record(second))
+
+
+def test_a_cycle_that_is_closed_names_the_orders_that_may_have_left(journal: AnyJournal) -> None:
+    """Whoever reads of two dead workers must see what they may have sent, and nobody else's."""
+    first, other = claim(journal), claim(journal, 10)
+    journal.plan(first, intent(first, "zt.spy.a.entry"))
+    journal.plan(other, intent(other, "zt.spy.b.entry"))
+    second = again(journal, 5, 15)
+    assert second is not None
+    journal.plan(second, intent(second, "zt.spy.a.exit1"))
+    assert again(journal, 5, 25) is None
+    closed = next(row for row in journal.cycles() if row.cycle_id == first.cycle_id)
+    assert closed.order_ids == ("zt.spy.a.entry", "zt.spy.a.exit1")
+    assert closed.reason.endswith("; it had planned zt.spy.a.entry, zt.spy.a.exit1")
 
 
 def test_a_finished_cycle_stays_finished(journal: AnyJournal) -> None:
@@ -277,3 +305,22 @@ def test_a_claim_whose_owner_is_surely_gone_is_taken_over_at_once(journal: AnyJo
     assert (second.cycle_id, second.token) == (first.cycle_id, 2)
     assert again("third", lambda _owner: True) is None
     assert journal.cycles(agent="spy")[0].outcome is Outcome.INTERRUPTED
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_servers_own_isolation_costs_no_outcome(level: str) -> None:
+    """Cycles of several agents end at once: each writer sees what those wrote for which it has waited."""
+    url = empty_postgres()
+    isolate(url, level)
+
+    def run(agent: str) -> int:
+        journal = open_journal(url)
+        for minutes in range(30):
+            held = claim(journal, minutes, agent=agent)
+            journal.finish(held, record(held))
+        found = len(journal.cycles(agent=agent))
+        journal.close()
+        return found
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(run, ("aapl", "spy", "tsla"))) == [30] * 3

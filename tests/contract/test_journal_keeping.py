@@ -38,17 +38,16 @@ def test_an_event_is_told_once(journal: AnyJournal) -> None:
     """Two keepers find the same thing: the first message stands, also after it was sent."""
     assert journal.post(FIRST)
     assert not journal.post(replace(FIRST, text="found again"))
-    journal.mark_sent(FIRST.key, at(3))
+    journal.outbox.route({FIRST.key: []}, at(3))
     assert not journal.post(FIRST)
     assert list(journal.messages()) == [FIRST]
 
 
-def test_a_sent_message_waits_no_more(journal: AnyJournal) -> None:
+def test_a_message_for_nobody_waits_no_more(journal: AnyJournal) -> None:
     """It stays in the journal; a key that is not there changes nothing."""
     for message in (FIRST, SECOND):
         journal.post(message)
-    journal.mark_sent(FIRST.key, at(3))
-    journal.mark_sent("unknown", at(3))
+    journal.outbox.route({FIRST.key: [], "unknown": ["ops"]}, at(3))
     assert list(journal.messages(unsent=True)) == [SECOND]
     assert len(journal.messages()) == 2
 

@@ -12,7 +12,7 @@ import pytest
 from tests.contract.journals import KINDS, AnyJournal, at, bracket, claim, intent, make, order, request, send
 from ztrade.domain.ledger import IntentState
 from ztrade.domain.types import Leg, OrderClass, OrderStatus, OrderType, Side, TimeInForce
-from ztrade.errors import AdoptionMismatch, NotFound
+from ztrade.errors import AdoptionMismatch, NotFound, Rejected
 
 S = IntentState
 
@@ -82,6 +82,17 @@ def test_planning_what_is_not_at_the_exchange_opens_the_question_again(journal: 
     journal.plan(held, intent(held, "a", minutes=10))
     (found,) = journal.intents(unfinished=True)
     assert (found.state, found.reason, found.cycle_id, found.wall_at) == (S.PLANNED, "", held.cycle_id, at(10))
+
+
+@pytest.mark.parametrize(("first", "second"), [(Leg.EXIT, Leg.ENTRY), (Leg.ENTRY, Leg.EXIT)])
+def test_planned_again_it_may_be_another_leg(journal: AnyJournal, first: Leg, second: Leg) -> None:
+    """What was refused under an id leaves no trace of the leg it was."""
+    held = claim(journal)
+    journal.plan(held, intent(held, "a", first, request=request("a")))
+    journal.resolve("a", S.REJECTED, reason="refused")
+    later = claim(journal, 10)
+    journal.plan(later, intent(later, "a", second, minutes=10, request=request("a")))
+    assert [(found.leg, found.planned_at) for found in journal.intents()] == [(second, at(10))]
 
 
 def test_one_id_means_one_request(journal: AnyJournal) -> None:
@@ -288,6 +299,37 @@ def test_a_replacement_of_another_symbol_is_refused(journal: AnyJournal) -> None
     journal.resolve("a", S.SENT, order=order("o1", "a"))
     with pytest.raises(AdoptionMismatch):
         journal.resolve("a", S.SENT, order=order("o2", "x", replaces="o1", symbol="TSLA"))
+
+
+@pytest.mark.parametrize("qty", [5, 20])
+def test_an_order_of_another_quantity_is_the_intents_once_somebody_says_so(journal: AnyJournal, qty: int) -> None:
+    """Later reads of it, its legs and its end go on from there; the reason stays."""
+    planned(journal)
+    seen = journal.intent("a")
+    found = replace(bracket("o1", "a"), qty=Decimal(qty))
+    journal.resolve("a", S.SENT, order=found, reason="by hand", seen=seen)
+    assert journal.owner_of("o1-stop") == ("spy", Leg.STOP)
+    filled = replace(found, status=OrderStatus.FILLED, filled_qty=Decimal(qty))
+    journal.resolve("a", S.SENT, order=filled)
+    after = journal.intent("a")
+    assert after is not None
+    assert (after.reason, after.order) == ("by hand", filled)
+
+
+def test_a_decision_counts_only_on_what_its_maker_has_seen(journal: AnyJournal) -> None:
+    """Of two persons one wins, and nothing of the other's is written: state, reason, order."""
+    planned(journal)
+    seen = journal.intent("a")
+    journal.resolve("a", S.NOT_SENT, reason="ann", seen=seen)
+    before = journal.intent("a")
+    with pytest.raises(Rejected, match="order a changed meanwhile, it is not_sent now"):
+        journal.resolve("a", S.SENT, order=order("o1", "a"), reason="bob", seen=seen)
+    with pytest.raises(Rejected, match="changed meanwhile"):
+        journal.resolve("a", S.NOT_SENT, reason="bob", seen=seen)
+    assert journal.intent("a") == before
+    assert journal.owner_of("o1") is None
+    journal.resolve("a", S.SENT, order=order("o1", "a"), seen=before)
+    assert state(journal) is S.SENT
 
 
 def test_not_a_number_is_no_quantity(journal: AnyJournal) -> None:

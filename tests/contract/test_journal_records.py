@@ -119,6 +119,8 @@ def test_a_proposal_comes_back(journal: AnyJournal) -> None:
     assert list(journal.proposals()) == [wanted]
     assert list(journal.proposals(state=P.PENDING)) == [wanted]
     assert list(journal.proposals(state=P.EXPIRED)) == []
+    assert list(journal.proposals(since=wanted.created_at)) == [wanted]
+    assert list(journal.proposals(state=P.PENDING, since=wanted.expires_at)) == []
     assert journal.agent_state("spy", ACCOUNT, "SPY", OPEN).pending_proposal
     assert not journal.agent_state("tsla", ACCOUNT, "SPY", OPEN).pending_proposal
     assert not journal.agent_state("spy", "embedded", "SPY", OPEN).pending_proposal

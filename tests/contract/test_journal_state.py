@@ -141,6 +141,85 @@ def test_the_equity_curve_in_order(journal: AnyJournal) -> None:
     assert list(journal.equity("agent:nobody")) == []
 
 
+SPY = "agent:spy@paper"
+
+
+def with_capital(journal: AnyJournal, capital: int) -> tuple[Decimal | None, Decimal | None]:
+    """Return the day's opening and the peak for somebody whose file says this capital."""
+    found = journal.agent_state("spy", ACCOUNT, "SPY", OPEN, Decimal(capital))
+    return found.day_open_equity, found.peak_equity
+
+
+def test_a_change_of_capital_is_neither_gain_nor_loss(journal: AnyJournal) -> None:
+    """Opening, peak and curve are as if it had been there all along, for each reader by what its own file says."""
+    see_equity(journal, SPY, -5, 9_950, 10_000)
+    see_equity(journal, SPY, 5, 20_100, 20_000)
+    see_equity(journal, SPY, 10, "4899.5", 5_000)
+    assert with_capital(journal, 20_000) == (Decimal(19_950), Decimal(20_100))
+    assert with_capital(journal, 5_000) == (Decimal(4_950), Decimal(5_100))
+    profits = [value - 7 for _, value in journal.equity(SPY, capital=Decimal(7))]
+    assert profits == [Decimal(-50), Decimal(100), Decimal("-100.5")]
+    assert list(journal.equity(SPY, at(10), Decimal(20_000))) == [(at(10), Decimal("19899.5"))]
+
+
+def test_a_curve_is_kept_with_the_first_capital_that_it_saw(journal: AnyJournal) -> None:
+    """Whoever asks for none gets that; the state says which one the newest point was measured with."""
+    assert state(journal).capital is None
+    see_equity(journal, SPY, 5, 10_000, 10_000)
+    see_equity(journal, SPY, 10, 20_100, 20_000)
+    assert [value for _, value in journal.equity(SPY)] == [Decimal(10_000), Decimal(10_100)]
+    assert (state(journal).peak_equity, state(journal).capital) == (Decimal(10_100), Decimal(20_000))
+    see_equity(journal, SPY, 15, 10_050, 10_000)
+    assert (state(journal).peak_equity, state(journal).capital) == (Decimal(10_100), Decimal(10_000))
+
+
+def test_a_point_that_replaces_another_may_have_another_capital(journal: AnyJournal) -> None:
+    """One instant, one point."""
+    see_equity(journal, SPY, 5, 10_000, 10_000)
+    see_equity(journal, SPY, 5, 20_300, 20_000)
+    assert list(journal.equity(SPY, capital=Decimal(10_000))) == [(at(5), Decimal(10_300))]
+
+
+def test_points_that_name_no_capital_stand_beside_the_first_that_does(journal: AnyJournal) -> None:
+    """Of a journal from before nobody knows what they contain: nothing is moved for that."""
+    see_equity(journal, SPY, -5, 10_300)
+    assert with_capital(journal, 20_000) == (Decimal(10_300), Decimal(10_300))
+    see_equity(journal, SPY, 5, 10_000, 10_000)
+    assert with_capital(journal, 10_000) == (Decimal(10_300), Decimal(10_300))
+    assert with_capital(journal, 20_000) == (Decimal(20_300), Decimal(20_300))
+
+
+def test_capital_is_each_agents_on_each_account(journal: AnyJournal) -> None:
+    """Neither the account's curve nor anybody else's moves with it."""
+    for scope in (SPY, "agent:spy@live", "agent:tsla@paper"):
+        see_equity(journal, scope, 5, 10_000, 10_000)
+    see_equity(journal, "account:paper", 5, 100_000)
+    see_equity(journal, SPY, 10, 20_000, 20_000)
+    assert state(journal).capital == 20_000
+    assert state(journal, account="live").capital == 10_000
+    assert state(journal, "tsla").capital == 10_000
+    assert journal.account_state(ACCOUNT, OPEN).peak_equity == 100_000
+    assert list(journal.equity("account:paper", capital=Decimal(5))) == [(at(5), Decimal(100_000))]
+
+
+def test_a_peak_that_began_anew_moves_with_the_capital(journal: AnyJournal) -> None:
+    """What a person has looked at stays looked at."""
+    see_equity(journal, SPY, 5, 12_000, 10_000)
+    see_equity(journal, SPY, 10, 19_000, 20_000)
+    journal.rebase(SPY)
+    assert with_capital(journal, 20_000)[1] == Decimal(19_000)
+    see_equity(journal, SPY, 15, 9_500, 10_000)
+    assert with_capital(journal, 5_000)[1] == Decimal(4_500)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+def test_capital_is_a_number(journal: AnyJournal, value: str) -> None:
+    """NaN would make every later point none."""
+    with pytest.raises(ValueError, match="is no amount"):
+        see_equity(journal, SPY, 5, 1, value)
+    assert list(journal.equity(SPY)) == []
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_equity_is_a_number(journal: AnyJournal, value: str) -> None:
     """NaN would disable a limit silently."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import mkdtemp
@@ -28,7 +29,9 @@ from tests.contract.journals import (
     request,
     see_equity,
 )
+from ztrade.adapters.calendar import NyseCalendar
 from ztrade.adapters.journal import open_journal
+from ztrade.app.tally import Tally
 from ztrade.domain.ledger import (
     Claim,
     CycleKind,
@@ -40,6 +43,8 @@ from ztrade.domain.ledger import (
     ProposalState,
     RoundTrip,
 )
+from ztrade.domain.messages import Message, Severity
+from ztrade.domain.sla import Objectives
 from ztrade.domain.types import Activity, Leg, Order, OrderStatus, Side
 from ztrade.errors import ZtradeError
 from ztrade.ports import Journal
@@ -56,6 +61,7 @@ STATUSES = st.sampled_from(
 )
 QTY = st.sampled_from(["1", "2.5", "3", "10"])
 PRICES = st.sampled_from(["400", "399.99", "410.1234", "0.0731"])
+CAPITALS = st.sampled_from([None, "10000", "20000.5"])
 CASH = Decimal(100_000)
 
 
@@ -70,9 +76,15 @@ class BothJournals(RuleBasedStateMachine):
         self.claims: list[Claim] = []
         self.booked: dict[str, Activity] = {}
         self.number = 0
+        self.tally = new_tally()
 
     def teardown(self) -> None:
-        """Remove the database."""
+        """Remove the database. What was counted on the way is what counting everything at the end gives."""
+        assert self.tally.look(self.sql.tallies)
+        for journal in (self.sql, self.twin):
+            anew = new_tally()
+            assert anew.look(journal.tallies)
+            assert counted(anew) == counted(self.tally)
         self.sql.close()
         shutil.rmtree(self.directory)
 
@@ -112,6 +124,11 @@ class BothJournals(RuleBasedStateMachine):
         inputs = {"n": len(self.claims), "price": Decimal("1.10")}
         self.both(lambda journal: journal.finish(claim, record(claim, outcome, reason, inputs=inputs)))
 
+    @rule()
+    def count(self) -> None:
+        """Count what is new."""
+        assert self.tally.look(self.sql.tallies)
+
     @rule(agent=AGENTS, minutes=MINUTES)
     def close(self, agent: str, minutes: int) -> None:
         """Give a slot away."""
@@ -121,16 +138,36 @@ class BothJournals(RuleBasedStateMachine):
         data=st.data(), name=NAMES, leg=st.sampled_from([Leg.ENTRY, Leg.EXIT]), minutes=MINUTES, qty=st.integers(1, 2)
     )
     def plan(self, data: st.DataObject, name: str, leg: Leg, minutes: int, qty: int) -> None:
-        """Plan, perhaps again, perhaps something else under the same id."""
-        claim = data.draw(st.sampled_from(self.claims))
+        """Plan, perhaps again, perhaps something else under the same id, which no other agent's order can have."""
+        known = self.twin.intent(name)
+        claim = data.draw(st.sampled_from([one for one in self.claims if known is None or one.agent == known.agent]))
         wanted = intent(claim, name, leg, minutes, request=request(name, qty=qty))
         self.both(lambda journal: journal.plan(claim, wanted))
 
-    @rule(name=NAMES, state=st.sampled_from(IntentState), found=st.data(), reason=st.sampled_from(["", "words"]))
-    def resolve(self, name: str, state: IntentState, found: st.DataObject, reason: str) -> None:
+    @rule(
+        name=NAMES,
+        state=st.sampled_from(IntentState),
+        found=st.data(),
+        reason=st.sampled_from(["", "words"]),
+        wall=st.none() | MINUTES.map(at),
+    )
+    def resolve(self, name: str, state: IntentState, found: st.DataObject, reason: str, wall: datetime | None) -> None:
         """Write any answer, early, late or wrong."""
         answer = found.draw(st.none() | _orders(name))
-        self.both(lambda journal: journal.resolve(name, state, order=answer, reason=reason))
+        self.both(lambda journal: journal.resolve(name, state, order=answer, reason=reason, wall=wall))
+
+    @rule(name=NAMES, channels=st.lists(st.sampled_from(["ops", "mail"]), unique=True), lost=st.booleans())
+    def tell(self, name: str, channels: list[str], lost: bool) -> None:
+        """Tell something over some channels, of which the first takes it, or never will."""
+        self.number += 1
+        key = f"{name}{self.number}"
+        self.both(lambda journal: journal.post(Message(key, Severity.INFO, "title", "text", at(0))))
+        self.both(lambda journal: journal.outbox.route({key: channels}, at(1)))
+        first = channels[0] if channels else "nobody"
+        if lost:
+            self.both(lambda journal: journal.outbox.lose(first, [key], "no", at(2)))
+        else:
+            self.both(lambda journal: journal.outbox.taken(first, [key], at(2)))
 
     @rule(
         order_id=ORDERS,
@@ -164,10 +201,15 @@ class BothJournals(RuleBasedStateMachine):
         self.both(lambda journal: journal.book(ACCOUNT, page))
         self.booked |= {entry.id: entry for entry in page}
 
-    @rule(agent=AGENTS, minutes=MINUTES, value=st.sampled_from(["9999.99", "10000", "-3", "NaN"]))
-    def value(self, agent: str, minutes: int, value: str) -> None:
+    @rule(agent=AGENTS, minutes=MINUTES, value=st.sampled_from(["9999.99", "10000", "-3", "NaN"]), capital=CAPITALS)
+    def value(self, agent: str, minutes: int, value: str, capital: str | None) -> None:
         """Write a point of equity."""
-        self.both(lambda journal: see_equity(journal, f"agent:{agent}@{ACCOUNT}", minutes, value))
+        self.both(lambda journal: see_equity(journal, f"agent:{agent}@{ACCOUNT}", minutes, value, capital))
+
+    @rule(agent=AGENTS)
+    def rebase(self, agent: str) -> None:
+        """Let a peak begin anew."""
+        self.both(lambda journal: journal.rebase(f"agent:{agent}@{ACCOUNT}"))
 
     @rule(data=st.data(), name=NAMES, minutes=MINUTES)
     def propose(self, data: st.DataObject, name: str, minutes: int) -> None:
@@ -196,7 +238,8 @@ class BothJournals(RuleBasedStateMachine):
             lambda journal: journal.holdings(),
             lambda journal: journal.proposals(),
             lambda journal: journal.agent_state("spy", ACCOUNT, "SPY", OPEN),
-            lambda journal: journal.agent_state("tsla", ACCOUNT, "SPY", at(10)),
+            lambda journal: journal.agent_state("tsla", ACCOUNT, "SPY", at(10), Decimal(4_000)),
+            lambda journal: journal.equity(f"agent:spy@{ACCOUNT}", None, Decimal(4_000)),
             lambda journal: journal.account_state(ACCOUNT, OPEN),
         ]
         for reading in readings:
@@ -207,6 +250,18 @@ class BothJournals(RuleBasedStateMachine):
         """No entry is lost, none counts twice."""
         total = CASH + sum((entry.net_amount for entry in self.booked.values()), Decimal(0))
         assert self.twin.account_state(ACCOUNT, OPEN).cash in (total, None)
+
+
+def new_tally() -> Tally:
+    """Return one that counts nothing yet, of one of the two agents and somebody who never was."""
+    return Tally(["spy", "nobody"], Objectives(), NyseCalendar().session)
+
+
+def counted(tally: Tally) -> object:
+    """Return all that it counted, to be compared."""
+    agents = {name: vars(one) | {"last": one.last and one.last.cycle_id} for name, one in tally.agents.items()}
+    states = [(row.agent, row.state, row.wall_at) for row in tally.unresolved]
+    return agents, dict(tally.deliveries), tally.waiting, tally.fills, states, tally.scores("spy", at(30))
 
 
 def _plain(answer: object) -> object:

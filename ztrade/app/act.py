@@ -17,9 +17,10 @@ from ztrade.domain import risk
 from ztrade.domain.decision import Action, Decision
 from ztrade.domain.identity import stamp
 from ztrade.domain.ledger import AgentState, Claim, Outcome, Proposal, ProposalState
-from ztrade.domain.orders import FINAL, live_parts
+from ztrade.domain.orders import FINAL
+from ztrade.domain.reconcile import left, stops_of
 from ztrade.domain.schedule import Session
-from ztrade.domain.types import Leg, OrderType
+from ztrade.domain.types import Leg
 
 
 def act(
@@ -54,11 +55,12 @@ def act(
     known = states(desk, session.open)
     reduced = guard.watch(desk, session, now, known, points) if decision.action is Action.BUY else None
     if reduced is not None:
-        return Ended(Outcome.BLOCKED, f"blocked: reducing: {reduced}; wanted to {decision.rationale}")
+        words = f"blocked: reducing: {reduced}; wanted to {decision.rationale}"
+        return Ended(Outcome.BLOCKED, words, rules=(risk.REDUCING,))
     asked = question(desk, seen, known, decision, now)
     verdict = risk.check(asked)
     if isinstance(verdict, risk.Rejected):
-        return Ended(Outcome.BLOCKED, f"blocked: {verdict}; wanted to {decision.rationale}")
+        return Ended(Outcome.BLOCKED, f"blocked: {verdict}; wanted to {decision.rationale}", rules=verdict.rules)
     if manual:
         return _propose(desk, claim, decision, now)
     if decision.action is Action.BUY:
@@ -114,14 +116,23 @@ def _protected(decision: Decision, state: AgentState) -> Decision:
         decision,
         action=Action.SELL,
         qty=holding.qty,
-        rationale=f"sell {holding.qty} {holding.symbol}: no stop protects the position",
+        rationale=f"sell {holding.qty} {holding.symbol}: {bare_words(state)}",
     )
 
 
+def bare_words(state: AgentState) -> str:
+    """Return how little protects a position that :func:`has_stop` denies."""
+    behind = _behind_stops(state)
+    return f"stops protect only {behind} of the position" if behind else "no stop protects the position"
+
+
 def has_stop(state: AgentState) -> bool:
-    """Tell whether a stop of the agent's rests at the exchange, as far as the journal knows."""
-    parts = (part for intent in state.open_intents if intent.order is not None for part in live_parts(intent.order))
-    return any(part.type in {OrderType.STOP, OrderType.STOP_LIMIT} for part in parts)
+    """Tell whether all shares of the agent's are behind stops at the exchange, as far as the journal knows."""
+    return _behind_stops(state) >= state.holding.qty
+
+
+def _behind_stops(state: AgentState) -> Decimal:
+    return sum((left(stop) for stop in stops_of(state.open_intents, state.holding.agent)), Decimal(0))
 
 
 def _propose(desk: Desk, claim: Claim, decision: Decision, now: datetime) -> Ended:

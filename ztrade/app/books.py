@@ -11,9 +11,10 @@ from ztrade.app.desk import Desk
 from ztrade.app.standing import States, states
 from ztrade.app.tell import tell
 from ztrade.domain import portfolio, risk
-from ztrade.domain.ledger import UNRESOLVED, Fill, Holding, Intent, IntentState, agent_scope
+from ztrade.domain.decision import Sentiment
+from ztrade.domain.ledger import UNRESOLVED, AgentState, Fill, Holding, Intent, IntentState, Observed, agent_scope
 from ztrade.domain.messages import Severity
-from ztrade.domain.orders import check_adoption, state_of
+from ztrade.domain.orders import check_adoption, is_disowned, state_of
 from ztrade.domain.reconcile import cancelled_by_hand
 from ztrade.domain.types import Activity, Order, OrderStatus, Quote
 from ztrade.errors import ExchangeUnavailable, NotFound
@@ -27,6 +28,8 @@ SETTLE_OVERLAP = timedelta(days=14)
 _MAX_REPLACEMENTS = 20
 #: so many times the grace until an unanswered order of a sender on another host counts as not sent
 FAR_SENDER = 10
+#: wall seconds that a request may be under way whose sender was ended just now
+ARRIVAL = 1.0
 #: an order that was taken for not sent is asked for again for so long
 LATE = timedelta(hours=1)
 
@@ -65,34 +68,48 @@ def unfinished(desk: Desk) -> Sequence[Intent]:
 
 def _ask(desk: Desk, intent: Intent) -> IntentState:
     name = intent.request.client_order_id
+    order = order_under(desk, name)
+    # until the sender's timeouts have passed, the order may still arrive
+    waited = desk.clock.wall() - intent.wall_at
+    over = order is None and _surely_over(desk, intent, waited)
+    if over:
+        # it may have left between the question and its sender's end
+        desk.pause(ARRIVAL)
+        order = order_under(desk, name)
+    if order is not None:
+        return adopt(desk, intent, order)
+    state = IntentState.NOT_SENT if over else IntentState.UNKNOWN
+    reason = f"the exchange has no such order {waited.total_seconds():.0f} s later"
+    desk.journal.resolve(name, state, reason=reason, wall=desk.clock.wall())
+    return state
+
+
+def order_under(desk: Desk, name: str) -> Order | None:
+    """Return what the exchange has under an id of ours, None where it says that there is nothing."""
     try:
-        order = desk.exchange.order_by_client_id(name)
+        return desk.exchange.order_by_client_id(name)
     except NotFound:
-        # until the sender's timeouts have passed, the order may still arrive
-        waited = desk.clock.wall() - intent.wall_at
-        state = IntentState.NOT_SENT if _surely_over(desk, intent, waited) else IntentState.UNKNOWN
-        desk.journal.resolve(name, state, reason=f"the exchange has no such order {waited.total_seconds():.0f} s later")
-        return state
-    return adopt(desk, intent, order)
+        return None
 
 
-def ask_again(desk: Desk) -> Sequence[Intent]:
+def ask_again(desk: Desk, now: datetime) -> Sequence[Intent]:
     """Ask once more for orders that were taken for not sent not long ago; return those that turned up after all.
 
     Something on the way may have kept a request for longer than anybody waits. What came of it is then the agent's, and
     not shares of nobody beside which it enters again.
     """
-    planned = desk.journal.intents(agent=desk.agent.name, account=desk.account, since=desk.clock.now() - LATE)
+    planned = desk.journal.intents(agent=desk.agent.name, account=desk.account, since=now - LATE)
     newest = desk.clock.wall() - LATE
-    given_up = [one for one in planned if one.state is IntentState.NOT_SENT and one.wall_at >= newest]
+    given_up = [
+        one for one in planned if one.state is IntentState.NOT_SENT and one.wall_at >= newest and not is_disowned(one)
+    ]
     return [intent for intent in given_up if _turned_up(desk, intent)]
 
 
 def _turned_up(desk: Desk, intent: Intent) -> bool:
     name = intent.request.client_order_id
-    try:
-        order = desk.exchange.order_by_client_id(name)
-    except NotFound:
+    order = order_under(desk, name)
+    if order is None:
         return False
     adopt(desk, intent, order)
     text = f"{name} was taken for not sent, and is at the exchange ({order.status}): it is the agent's now"
@@ -121,14 +138,26 @@ def adopt(desk: Desk, intent: Intent, order: Order) -> IntentState:
         AdoptionMismatch: it is not the order that was meant.
     """
     check_adoption(intent.request, order)
-    state = state_of(order)
-    desk.journal.resolve(intent.request.client_order_id, state, order=order)
+    return take(desk, intent, order)
+
+
+def take(desk: Desk, intent: Intent, order: Order, *, reason: str = "", seen: Intent | None = None) -> IntentState:
+    """Write the order down as the intent's, whatever was meant. ``seen`` as in the journal's ``resolve``."""
+    name = intent.request.client_order_id
+    last = current_order(desk.exchange, order.id, desk.account) if order.replaced_by else order
+    state = state_of(last)
+    # first the one that has our id: it is what the other replaces
+    desk.journal.resolve(name, state, order=order, reason=reason, wall=desk.clock.wall(), seen=seen)
+    if last.id != order.id:
+        desk.journal.resolve(name, state, order=last, wall=desk.clock.wall())
     return state
 
 
-def reads(desk: Desk, known: States, overlap: timedelta = OVERLAP) -> dict[str, Callable[[], object]]:
+def reads(desk: Desk, known: States, now: datetime, overlap: timedelta = OVERLAP) -> dict[str, Callable[[], object]]:
     """Return the calls that read what may have changed: each unfinished order with its legs, and the account book."""
-    since = known.account.last_activity_at
+    last = known.account.last_activity_at
+    # an entry dated ahead must not hide what is booked until then
+    since = min(last, now) if last is not None else None
     calls: dict[str, Callable[[], object]] = {
         f"order {intent.order.id}": partial(current_order, desk.exchange, intent.order.id, desk.account)
         for intent in known.agent.open_intents
@@ -189,7 +218,7 @@ def _list(value: object) -> Sequence[object]:
 
 def refresh(desk: Desk, known: States, overlap: timedelta = OVERLAP) -> Sequence[Fill]:
     """Read and take over at once everything of this agent that may have changed."""
-    answers = required(desk.gather(reads(desk, known, overlap)))
+    answers = required(desk.gather(reads(desk, known, desk.clock.now(), overlap)))
     return take_over(desk, known.agent.open_intents, answers)
 
 
@@ -212,3 +241,26 @@ def equity_points(desk: Desk, holding: Holding, quote: Quote, account_equity: De
         own = portfolio.equity(desk.agent.capital, holding, quote.bid)
         points[agent_scope(desk.agent.name, desk.account)] = own
     return points
+
+
+def observed(desk: Desk, at: datetime, points: Mapping[str, Decimal], sentiment: Sentiment | None = None) -> Observed:
+    """Return what is kept of :func:`equity_points`: with the capital that they contain, which a person may change."""
+    capitals = {agent_scope(desk.agent.name, desk.account): desk.agent.capital}
+    return Observed(at, desk.agent.symbol, points, sentiment, capitals)
+
+
+def tell_of_capital(desk: Desk, state: AgentState) -> None:
+    """Tell that the agent's capital is not what its newest point was measured with; points are compared all the same.
+
+    Once a day and change: until all processes have read the new file, they measure with one or the other.
+    """
+    name, old, new = desk.agent.name, state.capital, desk.agent.capital
+    if old is None or old == new:
+        return
+    key = f"capital:{name}@{desk.account}:{old:f}:{new:f}:{desk.clock.now():%Y-%m-%d}"
+    text = (
+        "Neither gain nor loss: equity, its peak and the day's opening are as if it had been so all along. "
+        "max_drawdown is a share of that peak, so it is another sum of dollars now."
+    )
+    title = f"{name}: capital changed from {old:f} to {new:f}"
+    tell(desk.journal, desk.clock, Severity.INFO, key, title, text, name)

@@ -25,7 +25,8 @@ from ztrade.strategies.strategy import Strategy
 class Desk:
     """The ports of one agent's cycles, and the settings that belong to the place rather than to the agent.
 
-    ``account`` is the journal's name of the account. ``lease`` is how long a claim holds (wall time): longer than a
+    ``account`` is the journal's name of the account. ``speed`` returns exchange seconds per wall second, None where
+    time moves in steps. ``lease`` is how long a claim holds (wall time): longer than a
     cycle may last. ``unknown_grace`` is how long a submit without an answer may still land (wall time): longer than
     the sender's HTTP timeouts. ``timer`` returns monotonic seconds for the timings; ``gone`` tells whether the owner of
     another claim has surely ended, ``end`` makes sure of it; ``pause`` waits some (wall) seconds between two reads of
@@ -47,6 +48,7 @@ class Desk:
     pause: Callable[[float], None]
     gone: Callable[[str], bool] = nobody_is_gone
     end: Callable[[str], bool] = nobody_is_gone
+    speed: Callable[[], float | None] = lambda: None
     account_limits: AccountLimits = field(default_factory=AccountLimits)
     sources: Sequence[SentimentSource] = ()
     source_weights: Mapping[str, float] = field(default_factory=dict)

@@ -10,9 +10,13 @@ from ztrade.domain.ledger import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The outcome, the reason that a person reads, the orders concerned (our ids), and the numbers behind it."""
+    """The outcome, the reason that a person reads, the orders concerned (our ids), and the numbers behind it.
+
+    ``rules`` names what refused an entry (:data:`ztrade.domain.risk.ENTRY_RULES`), for whoever counts.
+    """
 
     outcome: Outcome
     reason: str
     order_ids: tuple[str, ...] = ()
     details: Mapping[str, object] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()

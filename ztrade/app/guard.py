@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
 from ztrade.app.desk import Desk
-from ztrade.app.standing import States
+from ztrade.app.standing import Book, States, own_curve
 from ztrade.app.tell import tell
 from ztrade.domain import breaker
 from ztrade.domain.breaker import Curve, Gauge, History, Trouble
@@ -41,8 +42,8 @@ def glance(
         watch(desk, session, now, known, points, trouble=trouble)
 
 
-def _scopes(desk: Desk) -> tuple[str, str]:
-    return agent_scope(desk.agent.name, desk.account), account_scope(desk.account)
+def _scopes(book: Book) -> tuple[str, str]:
+    return agent_scope(book.agent.name, book.account), account_scope(book.account)
 
 
 def _as_seen(state: AgentState | AccountState, now: Decimal) -> Curve:
@@ -103,56 +104,64 @@ def measure(
 ) -> Iterator[Gauge]:
     """Yield every gauge of the agent and of its account."""
     released = desk.journal.released_at(desk.agent.name)
-    mine, all_of_it = _scopes(desk)
-    own = _curve(desk, mine, session, released, known.agent, points.get(mine))
-    whole = _curve(desk, all_of_it, session, released, known.account, points.get(all_of_it))
+    yield from _money(desk, session, released, known, points)
+    history = _history(desk, session, released, now)
+    met = replace(history, trouble=trouble, in_a_row=history.in_a_row + 1 if history.trouble is trouble else 1)
+    yield from breaker.history_gauges(desk.agent.breakers, met)
+
+
+def used(book: Book, session: Session, now: datetime, known: States) -> Iterator[Gauge]:
+    """Yield every gauge as it stands between two cycles; ``session`` is the current or the last one."""
+    released = book.journal.released_at(book.agent.name)
+    yield from _money(book, session, released, known, {})
+    yield from breaker.history_gauges(book.agent.breakers, _history(book, session, released, now))
+
+
+def _money(
+    book: Book, session: Session, released: datetime | None, known: States, points: Mapping[str, Decimal]
+) -> Iterator[Gauge]:
+    mine, all_of_it = _scopes(book)
+    begin = released if released is not None and released >= session.open else session.open
+    anew = begin == released
+    own = _curve(own_curve(book, begin), known.agent, points.get(mine), anew=anew)
+    whole = _curve(book.journal.equity(all_of_it, begin), known.account, points.get(all_of_it), anew=anew)
     if own is not None:
-        yield from breaker.money_gauges("", own, desk.agent.limits)
+        yield from breaker.money_gauges("", own, book.agent.limits)
     if whole is not None:
-        yield from breaker.money_gauges("account's ", whole, desk.account_limits)
-    yield from breaker.history_gauges(desk.agent.breakers, _history(desk, session, released, now, trouble))
+        yield from breaker.money_gauges("account's ", whole, book.account_limits)
 
 
 def _curve(
-    desk: Desk,
-    scope: str,
-    session: Session,
-    released: datetime | None,
-    state: AgentState | AccountState,
-    newest: Decimal | None,
+    points: Sequence[tuple[datetime, Decimal]], state: AgentState | AccountState, newest: Decimal | None, *, anew: bool
 ) -> Curve | None:
-    """Return the curve's newest point, peak and opening; after a release today, the opening is the release."""
-    anew = released is not None and released >= session.open
-    kept = [value for _, value in desk.journal.equity(scope, since=released if anew else session.open)]
+    """Return the curve's newest point, peak and opening; ``anew`` after a release today: the opening is the release."""
+    kept = [value for _, value in points]
     values = kept if newest is None else [*kept, newest]
     if not values:
         return None
     return Curve(values[0] if anew else state.day_open_equity, state.peak_equity, values[-1])
 
 
-def _history(
-    desk: Desk, session: Session, released: datetime | None, now: datetime, trouble: Trouble | None
-) -> History:
-    name, journal = desk.agent.name, desk.journal
+def _history(book: Book, session: Session, released: datetime | None, now: datetime) -> History:
+    """Return the past, with what the newest finished cycle met."""
+    name, journal = book.agent.name, book.journal
     today = max(session.open, released) if released else session.open
     hour = max(now - breaker.HOUR, released) if released else now - breaker.HOUR
-    orders = [i for i in journal.intents(agent=name, account=desk.account, since=hour) if hour < i.planned_at <= now]
+    orders = [i for i in journal.intents(agent=name, account=book.account, since=hour) if hour < i.planned_at <= now]
     cycles = journal.cycles(agent=name, since=today)
     trips = journal.round_trips(agent=name, since=released or session.open - timedelta(days=90))
+    trouble, in_a_row = _met(cycles)
     return History(
         round_trips=trips,
         orders_last_hour=len(orders),
         unknown=sum(1 for record in cycles if record.outcome is Outcome.UNKNOWN),
         trouble=trouble,
-        in_a_row=_in_a_row(cycles, trouble) + 1 if trouble else 0,
+        in_a_row=in_a_row,
     )
 
 
-def _in_a_row(cycles: Sequence[CycleRecord], trouble: Trouble) -> int:
-    """Count the finished cycles before this one that met the same trouble, without one in between that did not."""
-    count = 0
-    for record in reversed([cycle for cycle in cycles if cycle.outcome is not None]):
-        if record.details.get(TROUBLE) != trouble.value:
-            break
-        count += 1
-    return count
+def _met(cycles: Sequence[CycleRecord]) -> tuple[Trouble | None, int]:
+    """Return what the newest finished cycle met, and how many in a row did, without one in between that did not."""
+    found = [cycle.details.get(TROUBLE) for cycle in reversed(cycles) if cycle.outcome is not None]
+    trouble = next((one for one in Trouble if found and found[0] == one.value), None)
+    return trouble, next((n for n, met in enumerate(found) if met != trouble), len(found)) if trouble else 0

@@ -52,7 +52,7 @@ def observe(desk: Desk, session: Session, now: datetime, known: States) -> tuple
     """
     wall = desk.clock.wall()
     sessions = sessions_behind(desk, session)
-    own = books.reads(desk, known) if _may_have_changed(known.agent) else {}
+    own = books.reads(desk, known, now) if _may_have_changed(known.agent) else {}
     answers = desk.gather(_market_calls(desk, sessions, now) | own | _source_calls(desk, now))
     _check_prices(desk, answers)
     needed = books.required({name: found for name, found in answers.items() if not name.startswith(_SENTIMENT)})

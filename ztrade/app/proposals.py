@@ -44,6 +44,11 @@ def approve(desk: Desk, proposal_id: str, *, by: str) -> CycleRecord | None:
             f"proposal {proposal_id} was made for account {proposal.account}, and {desk.agent.name} now trades on "
             f"{desk.account}: its prices and its money are not these"
         )
+    if proposal.request.symbol != desk.agent.symbol:
+        raise Rejected(
+            f"proposal {proposal_id} is about {proposal.request.symbol}, and {desk.agent.name} now trades "
+            f"{desk.agent.symbol}: its prices and its bars are not these"
+        )
     now = desk.clock.now()
     desk.journal.decide_proposal(proposal_id, ProposalState.APPROVED, by=by, now=now)
     claim = desk.journal.claim(
@@ -73,10 +78,11 @@ def _send(run: Run, proposal: Proposal, by: str) -> Ended:
     shut = gate_exchange(run, session, seen)
     if shut is not None:
         return shut
+    run.details = {"proposal": proposal.id, "price": str(proposal.price)}
     asked = _asked(run, session, seen, proposal)
     verdict = risk.check(asked)
     if isinstance(verdict, risk.Rejected):
-        return Ended(Outcome.BLOCKED, f"blocked: {verdict}; approved by {by}")
+        return Ended(Outcome.BLOCKED, f"blocked: {verdict}; approved by {by}", rules=verdict.rules)
     if proposal.leg is Leg.ENTRY:
         order = trade.enter(desk, run.claim, proposal.request, asked, now=run.now, seen_wall=seen.wall)
         return Ended(Outcome.ENTERED, f"entered: approved by {by}: {proposal.rationale}", (order.client_order_id,))

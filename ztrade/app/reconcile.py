@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
 from ztrade.app import books, guard
 from ztrade.app.desk import Desk
+from ztrade.app.standing import states
 from ztrade.app.tell import tell
-from ztrade.domain.ledger import Intent
+from ztrade.domain.ledger import CycleRecord, Intent
 from ztrade.domain.messages import Severity
 from ztrade.domain.reconcile import STOPS_ENTRIES, Difference, ExchangeSide, JournalSide, Kind, differences
 from ztrade.domain.types import Account, Order, Position
+from ztrade.errors import AdoptionMismatch
 
 log = structlog.get_logger("ztrade.reconcile")
 
@@ -43,28 +46,62 @@ def reconcile(desks: Sequence[Desk], session_open: datetime, pause: Callable[[fl
 
     Raises:
         TemporaryError, HaltError: the exchange or the journal did not answer: nothing is known, nothing was concluded.
+        AdoptionMismatch: another order has the id of one agent; everything else was compared, and acted on.
     """
+    odd: list[AdoptionMismatch] = []
+    desks = [*desks, *_forgotten(desks)]
     for desk in desks:
-        books.ask_again(desk)
-    found = _look(desks, session_open)
+        with _later(odd):
+            books.ask_again(desk, desk.clock.now())
+    found = _look(desks, session_open, books.OVERLAP, odd)
     for _ in range(LOOKS - 1):
         if not found.differences:
             break
         pause(PAUSE)
-        again = _look(desks, session_open)
+        # what nothing explains may be booked under a date of days ago
+        again = _look(desks, session_open, books.SETTLE_OVERLAP, odd)
         kept = [difference for difference in again.differences if difference in found.differences]
         found = Reconciled(kept, again.account)
     for difference in found.differences:
         _act(desks, difference)
+    if odd:
+        raise odd[0]
     return found
 
 
-def _look(desks: Sequence[Desk], session_open: datetime) -> Reconciled:
+def _forgotten(desks: Sequence[Desk]) -> Sequence[Desk]:
+    """Return desks of agents that trade here no more and still hold shares: their files are gone, or name elsewhere.
+
+    Their stops are looked after like all others'; that nobody trades for them is told.
+    """
+    first, known = desks[0], {desk.agent.name for desk in desks}
+    left = [held for held in first.journal.holdings(first.account) if held.agent not in known]
+    for held in left:
+        what = f"{held.qty} {held.symbol}"
+        key = f"forgotten:{first.account}:{held.agent}:{what}"
+        text = f"Its stop and target rest at the exchange. Close it by hand, or let {held.agent} trade here again"
+        title = f"{held.agent} holds {what} on {first.account}, where it trades no more"
+        tell(first.journal, first.clock, Severity.WARNING, key, title, text, held.agent)
+    return [replace(first, agent=replace(first.agent, name=held.agent, symbol=held.symbol)) for held in left]
+
+
+@contextmanager
+def _later(odd: list[AdoptionMismatch]) -> Iterator[None]:
+    """Keep one agent's mismatch for the end: the other agents of the account are looked after all the same."""
+    try:
+        yield
+    except AdoptionMismatch as error:
+        odd.append(error)
+
+
+def _look(desks: Sequence[Desk], session_open: datetime, overlap: timedelta, odd: list[AdoptionMismatch]) -> Reconciled:
     first = desks[0]
     busy = _running(desks)
     for desk in desks:
-        known, _ = books.catch_up(desk, session_open)
-        books.refresh(desk, known)
+        with _later(odd):
+            books.catch_up(desk, session_open)
+        with _later(odd):
+            books.refresh(desk, states(desk, session_open), overlap)
     account, positions, orders = _exchange_side(first)
     ours = _journal_side(desks, session_open)
     theirs = ExchangeSide(account.cash, positions, orders)
@@ -74,13 +111,18 @@ def _look(desks: Sequence[Desk], session_open: datetime) -> Reconciled:
 
 
 def _running(desks: Sequence[Desk]) -> frozenset[str]:
-    """Return the agents of which a cycle is under way."""
+    """Return the agents of which a cycle is under way; one whose process has ended protects nothing any more."""
     names = set()
     for desk in desks:
         recent = desk.journal.cycles(agent=desk.agent.name, limit=3)
-        if any(record.outcome is None for record in recent):
+        if any(record.outcome is None and not _is_dead(desk, record) for record in recent):
             names.add(desk.agent.name)
     return frozenset(names)
+
+
+def _is_dead(desk: Desk, record: CycleRecord) -> bool:
+    owner = desk.journal.runner(record.cycle_id)
+    return owner is not None and desk.gone(owner)
 
 
 def _exchange_side(desk: Desk) -> tuple[Account, Sequence[Position], Sequence[Order]]:
@@ -102,8 +144,16 @@ def _act(desks: Sequence[Desk], difference: Difference) -> None:
     key = f"difference:{desk.account}:{difference.kind}:{difference.symbol}:{difference.ours}:{difference.theirs}"
     severity = _SEVERITY.get(difference.kind, Severity.WARNING)
     title = f"{desk.account}: {difference.kind.replace('_', ' ')} {difference.symbol}"
-    tell(desk.journal, desk.clock, severity, key, title, difference.words, difference.agent)
+    text = f"{difference.words}\nLook: ztrade positions"
+    tell(desk.journal, desk.clock, severity, key, title, text, difference.agent)
     if difference.kind in STOPS_ENTRIES:
         for one in desks:
-            if difference.agent in {None, one.agent.name} and difference.symbol in {"cash", one.agent.symbol}:
+            if _concerns(difference, one):
                 guard.trip(one, difference.words)
+
+
+def _concerns(difference: Difference, desk: Desk) -> bool:
+    """Tell whether the difference may be the agent's: its shares are, though it trades another symbol since."""
+    if difference.agent is not None:
+        return difference.agent == desk.agent.name
+    return difference.symbol in {"cash", desk.agent.symbol}

@@ -11,6 +11,7 @@ from ztrade.app import books
 from ztrade.app.desk import Desk
 from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Outcome, ProposalState
 from ztrade.domain.schedule import market_day
+from ztrade.errors import AdoptionMismatch
 
 log = structlog.get_logger("ztrade.recover")
 
@@ -25,16 +26,28 @@ def recover(desk: Desk) -> Sequence[CycleRecord]:
 
     Raises:
         JournalUnavailable, TemporaryError: try again; what was done stays done.
-        HaltError: a person must look.
+        HaltError: a person must look. Where another order has an id of ours, all the rest was done.
     """
     now = desk.clock.now()
-    opening = _opening(desk, now)
-    if desk.journal.account_state(desk.account, opening).cash is not None:
-        known, _ = books.catch_up(desk, opening)
-        books.refresh(desk, known)
+    odd = _take_over(desk, _opening(desk, now))
     expire_proposals(desk, now)
     desk.journal.end_dead_extras(desk.agent.name, now, desk.clock.wall())
-    return [_close(desk, claim, now) for claim in _dead(desk, now)]
+    closed = [_close(desk, claim, now) for claim in _dead(desk, now)]
+    if odd is not None:
+        raise odd
+    return closed
+
+
+def _take_over(desk: Desk, opening: datetime) -> AdoptionMismatch | None:
+    if desk.journal.account_state(desk.account, opening).cash is None:
+        return None
+    try:
+        known, _ = books.catch_up(desk, opening)
+        books.refresh(desk, known)
+    except AdoptionMismatch as error:
+        # every slot has its outcome all the same
+        return error
+    return None
 
 
 def _opening(desk: Desk, now: datetime) -> datetime:

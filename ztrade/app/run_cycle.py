@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 
 from ztrade.app import books, guard
-from ztrade.app.act import act, has_stop
+from ztrade.app.act import act, bare_words, has_stop
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
 from ztrade.app.guard import TROUBLE
@@ -20,8 +20,20 @@ from ztrade.app.tell import tell
 from ztrade.app.think import inputs_of, think
 from ztrade.app.trade import HaltedNow, NoEntry
 from ztrade.domain.breaker import Trouble
-from ztrade.domain.ledger import NOT_THERE, Claim, CycleKind, CycleRecord, HaltRecord, Observed, Outcome
+from ztrade.domain.ledger import (
+    DONE,
+    LATE,
+    NOT_THERE,
+    RULES,
+    Claim,
+    CycleKind,
+    CycleRecord,
+    HaltRecord,
+    Observed,
+    Outcome,
+)
 from ztrade.domain.messages import Severity
+from ztrade.domain.missed import Why, missed
 from ztrade.domain.schedule import Session, is_market_open, is_slot, market_day
 from ztrade.domain.types import Leg
 from ztrade.errors import (
@@ -50,6 +62,9 @@ class Run:
     now: datetime
     manual: bool
     session: Session | None
+    #: wall seconds after the slot was due, where that can be known; and the timer then
+    late: float | None = None
+    began: float = 0.0
     inputs: Mapping[str, object] = field(default_factory=dict)
     details: Mapping[str, object] = field(default_factory=dict)
     observed: Observed | None = None
@@ -84,7 +99,9 @@ def run_cycle(desk: Desk, *, slot: datetime | None = None, manual: bool | None =
         ConfigError: the slot is in the future; it stays free for its own time.
     """
     kind = CycleKind.EXTRA if slot is None else CycleKind.SLOT
+    began = desk.timer()
     now, no_clock = _read_clock(desk, slot)
+    late = _late(desk, slot, now) if no_clock is None else None
     _check_due(desk, slot, now)
     due = slot or now
     claim = desk.journal.claim(
@@ -94,7 +111,7 @@ def run_cycle(desk: Desk, *, slot: datetime | None = None, manual: bool | None =
         log.info("cycle_not_ours", agent=desk.agent.name, slot=due.isoformat())
         return None
     session = desk.calendar.session(market_day(due))
-    run = Run(desk, claim, max(now, due), desk.agent.manual or bool(manual), session)
+    run = Run(desk, claim, max(now, due), desk.agent.manual or bool(manual), session, late, began)
     before = structlog.contextvars.bind_contextvars(cycle_id=claim.cycle_id)
     try:
         return finish(run, lambda: _failed(no_clock) if no_clock is not None else _cycle(run))
@@ -110,6 +127,14 @@ def _read_clock(desk: Desk, slot: datetime | None) -> tuple[datetime, TemporaryE
         if slot is None:
             raise
         return slot, error
+
+
+def _late(desk: Desk, slot: datetime | None, now: datetime) -> float | None:
+    """Return how many wall seconds after it was due a slot begins; None where time has no speed, or nothing was due."""
+    speed = desk.speed()
+    if slot is None or speed is None:
+        return None
+    return max((now - slot - desk.agent.delay).total_seconds() / speed, 0.0)
 
 
 def _check_due(desk: Desk, slot: datetime | None, now: datetime) -> None:
@@ -144,8 +169,8 @@ def finish(run: Run, body: Callable[[], Ended]) -> CycleRecord | None:
             token=run.claim.token,
             order_ids=ended.order_ids,
             inputs=run.inputs,
-            details=ended.details or run.details,
-            timings=run.timings,
+            details=_details(run, ended),
+            timings=_timings(run),
         )
         run.desk.journal.finish(run.claim, record, run.observed)
     except ClaimLost as error:
@@ -153,6 +178,18 @@ def finish(run: Run, body: Callable[[], Ended]) -> CycleRecord | None:
         return None
     log.info("cycle_done", outcome=str(ended.outcome), reason=ended.reason, orders=list(ended.order_ids))
     return record
+
+
+def _details(run: Run, ended: Ended) -> Mapping[str, object]:
+    details = ended.details or run.details
+    return {**details, RULES: list(ended.rules)} if ended.rules else details
+
+
+def _timings(run: Run) -> Mapping[str, float]:
+    """Return the steps' seconds, and where time has a speed how late the cycle began and ended."""
+    if run.late is None:
+        return run.timings
+    return {**run.timings, LATE: run.late, DONE: run.late + run.desk.timer() - run.began}
 
 
 def _guarded(run: Run, body: Callable[[], Ended]) -> Ended:
@@ -164,7 +201,7 @@ def _guarded(run: Run, body: Callable[[], Ended]) -> Ended:
     except HaltedNow as error:
         return Ended(Outcome.HALTED, f"halted: {error}")
     except NoEntry as error:
-        return Ended(Outcome.BLOCKED, f"blocked: {error}")
+        return Ended(Outcome.BLOCKED, f"blocked: {error}", rules=(error.rule,))
     except (TemporaryError, AccessDenied, ConfigError) as error:
         return _failed(error)
     except OutcomeUnknown as error:
@@ -230,14 +267,14 @@ def _open_cycle(run: Run, session: Session) -> Ended:
 
 
 def _bare(run: Run) -> str:
-    """Return what a person who halted must know: a position without a stop stays so while nothing is sent."""
+    """Return what a person who halted must know: what no stop protects stays so while nothing is sent."""
     desk = run.desk
     state = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, run.claim.slot)
     if not state.holding.qty or has_stop(state):
         return ""
     held = f"{state.holding.qty} {state.holding.symbol}"
     log.error("halted_without_stop", agent=desk.agent.name, held=held)
-    return f"; no stop protects {held}: sell by hand, or release the agent"
+    return f"; {bare_words(state)} of {held}: sell by hand, or release the agent"
 
 
 def _gate(run: Run, session: Session) -> Ended | None:
@@ -259,7 +296,7 @@ def _gate_slot(run: Run, session: Session) -> Ended | None:
         return Ended(Outcome.CLOSED, f"{slot.isoformat()} is not a slot of {agent.name}")
     if run.now >= slot + agent.every:
         late = int((run.now - slot).total_seconds())
-        return Ended(Outcome.MISSED, f"missed: started {late} s after the slot, when the next one was due")
+        return Ended(Outcome.MISSED, missed(f"{Why.LATE} {late} s after the slot, when the next one was due"))
     return None
 
 
@@ -305,8 +342,9 @@ def _decide_and_act(run: Run, session: Session, seen: Seen, known: States) -> En
     trouble = _trouble(run, seen)
     is_open = is_market_open(session, run.now)
     points = books.equity_points(desk, known.agent.holding, seen.quote, seen.account.equity) if is_open else {}
-    run.observed = Observed(run.now, desk.agent.symbol, points, seen.sentiment)
+    run.observed = books.observed(desk, run.now, points, seen.sentiment)
     if is_open:
+        books.tell_of_capital(desk, known.agent)
         guard.glance(desk, session, run.now, known, points, trouble)
     if seen.down:
         log.warning("sentiment_sources_down", sources=dict(seen.down))

@@ -10,7 +10,7 @@ from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
 from ztrade.app.run_cycle import Run, finish
 from ztrade.app.standing import states
-from ztrade.domain.ledger import CycleKind, CycleRecord, Observed, Outcome
+from ztrade.domain.ledger import CycleKind, CycleRecord, Outcome
 from ztrade.domain.schedule import market_day
 from ztrade.errors import HaltError, Rejected
 
@@ -52,7 +52,8 @@ def _settle(run: Run, session_close: datetime) -> Ended:
     holding = states(desk, session_open).agent.holding
     equity = desk.exchange.account().equity
     quote = desk.data.quote(desk.agent.symbol)
-    run.observed = Observed(run.now, desk.agent.symbol, books.equity_points(desk, holding, quote, equity))
+    books.tell_of_capital(desk, known.agent)
+    run.observed = books.observed(desk, run.now, books.equity_points(desk, holding, quote, equity))
     reason = f"settled: {len(fills)} new fills, holds {holding.qty} {desk.agent.symbol}"
     if unknown:
         reason += f", unanswered: {', '.join(i.request.client_order_id for i in unknown)}"

@@ -28,7 +28,7 @@ class AgentStatus:
     outcome: str | None
     reason: str
     slot: datetime | None
-    qty: Decimal
+    qty: Decimal | None
     avg_entry_price: Decimal | None
     pnl_today: Decimal | None
     pnl_total: Decimal | None
@@ -75,7 +75,7 @@ def agent_status(
         outcome=str(last.outcome or "running") if last else None,
         reason=last.reason if last else "",
         slot=last.slot if last else None,
-        qty=state.holding.qty if state else Decimal(0),
+        qty=state.holding.qty if state else None,
         avg_entry_price=state.holding.avg_price if state else None,
         pnl_today=newest - opened if newest is not None and opened is not None else None,
         pnl_total=newest - agent.capital if newest is not None else None,

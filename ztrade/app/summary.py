@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ztrade.app.desk import Desk
-from ztrade.app.tell import tell
-from ztrade.domain.ledger import CycleKind, Outcome, agent_scope
-from ztrade.domain.messages import Severity
+from ztrade.app.standing import own_curve, states
+from ztrade.app.tell import say
+from ztrade.domain.ledger import CycleKind, CycleRecord, Outcome
+from ztrade.domain.messages import Message, Severity
 from ztrade.domain.schedule import Session
 
+#: exchange time after the close that an agent has to settle the day; people hear of it then, settled or not
+PATIENCE = timedelta(hours=1)
 
-def summarize(desks: Sequence[Desk], session: Session) -> bool:
-    """Tell the day of one account once every agent has settled it; False while one has not."""
-    if not all(_settled(desk, session) for desk in desks):
+
+def summarize(desks: Sequence[Desk], session: Session, now: datetime) -> bool:
+    """Tell the day of one account once every agent has settled it, or should have; returns whether that was so.
+
+    Raises:
+        JournalUnavailable: it is not kept, and has to be told again.
+    """
+    unsettled = [desk for desk in desks if not _settled(desk, session)]
+    if unsettled and not (now - session.close >= PATIENCE and any(_cycles(desk, session) for desk in desks)):
         return False
     account = desks[0].account
     lines = [line for desk in desks for line in _lines(desk, session)]
+    if unsettled:
+        lines.append(f"not settled, so figures may change: {', '.join(desk.agent.name for desk in unsettled)}")
     total = sum((_made(desk, session) for desk in desks), Decimal(0))
     title = f"{account}, {session.day}: {total:+.2f} dollars"
-    tell(desks[0].journal, desks[0].clock, Severity.INFO, f"summary:{account}:{session.day}", title, "\n".join(lines))
+    key, wall = f"summary:{account}:{session.day}", desks[0].clock.wall()
+    say(desks[0].journal, Message(key, Severity.INFO, title, "\n".join(lines), wall))
     return True
 
 
@@ -33,15 +46,20 @@ def _settled(desk: Desk, session: Session) -> bool:
 
 
 def _made(desk: Desk, session: Session) -> Decimal:
-    scope = agent_scope(desk.agent.name, desk.account)
-    opened = desk.journal.agent_state(desk.agent.name, desk.account, desk.agent.symbol, session.open).day_open_equity
-    points = desk.journal.equity(scope, since=session.open)
+    opened = states(desk, session.open).agent.day_open_equity
+    points = own_curve(desk, session.open)
     return points[-1][1] - opened if points and opened is not None else Decimal(0)
+
+
+def _cycles(desk: Desk, session: Session) -> Sequence[CycleRecord]:
+    return desk.journal.cycles(
+        agent=desk.agent.name, since=session.pre_open, until=session.post_close, kind=CycleKind.SLOT
+    )
 
 
 def _lines(desk: Desk, session: Session) -> Iterator[str]:
     name, journal = desk.agent.name, desk.journal
-    cycles = journal.cycles(agent=name, since=session.pre_open, until=session.post_close, kind=CycleKind.SLOT)
+    cycles = _cycles(desk, session)
     counts = Counter(record.outcome for record in cycles)
     state = journal.agent_state(name, desk.account, desk.agent.symbol, session.open)
     trades = f"{counts[Outcome.ENTERED]} entries, {counts[Outcome.EXITED]} exits"

@@ -10,7 +10,8 @@ from ztrade.ports import Clock, Journal
 
 log = structlog.get_logger("ztrade.tell")
 
-_LEVELS = {Severity.INFO: log.info, Severity.WARNING: log.warning, Severity.CRITICAL: log.error}
+#: names, not bound methods: those would be of the logger as it is before the process has configured its log
+_LEVELS = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "error"}
 
 
 def tell(
@@ -19,10 +20,25 @@ def tell(
     """Tell it once, however often it is found; returns whether it is new. Never raises: telling must stop nothing."""
     message = Message(key, severity, title, text, clock.wall(), agent)
     try:
-        new = journal.post(message)
+        return say(journal, message)
     except JournalUnavailable as error:
         log.warning("message_not_kept", key=key, error=str(error))
-        new = True
+        _log(message)
+        return True
+
+
+def say(journal: Journal, message: Message) -> bool:
+    """Tell it once; returns whether it is new.
+
+    Raises:
+        JournalUnavailable: it is not kept, and has to be found again.
+    """
+    new = journal.post(message)
     if new:
-        _LEVELS[severity]("told", key=key, title=title, text=text, agent=agent)
+        _log(message)
     return new
+
+
+def _log(message: Message) -> None:
+    write = getattr(log, _LEVELS[message.severity])
+    write("told", key=message.key, title=message.title, text=message.text, agent=message.agent)

@@ -51,8 +51,16 @@ class Thought:
             "confidence": decision.confidence,
             "technical": self.signal.score,
             "sentiment": None if sentiment is None else sentiment.score,
+            "news_at": None if sentiment is None else newest_story(sentiment),
             **{f"indicator.{name}": value for name, value in self.signal.values.items()},
         }
+
+
+def newest_story(sentiment: Sentiment) -> str | None:
+    """Return when the newest story of any source was published, as ISO text; None where none says when."""
+    stamps = (item.get("at") for reading in sentiment.readings for item in reading.items)
+    # all of them in UTC, so that the order of texts is that of time
+    return max((stamp for stamp in stamps if isinstance(stamp, str)), default=None)
 
 
 def think(agent: Agent, strategy: Strategy, inputs: Inputs) -> Thought:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -12,15 +13,18 @@ import structlog
 from ztrade.app import books
 from ztrade.app.desk import Desk
 from ztrade.app.standing import states
+from ztrade.app.tell import tell
 from ztrade.domain import risk
 from ztrade.domain.decision import Decision
 from ztrade.domain.identity import entry_id, exit_id
-from ztrade.domain.ledger import Claim, Intent, IntentState
+from ztrade.domain.ledger import Claim, Holding, Intent, IntentState
+from ztrade.domain.messages import Severity
 from ztrade.domain.orders import FINAL, check_adoption, live_parts, state_of
 from ztrade.domain.reconcile import ENDING
 from ztrade.domain.types import Leg, Order, OrderClass, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from ztrade.errors import (
     AccessDenied,
+    AdoptionMismatch,
     DuplicateOrderId,
     ExchangeUnavailable,
     HaltError,
@@ -30,6 +34,8 @@ from ztrade.errors import (
     RateLimited,
     Rejected,
     TemporaryError,
+    WashTrade,
+    ZtradeError,
 )
 
 log = structlog.get_logger()
@@ -37,6 +43,9 @@ log = structlog.get_logger()
 #: wall seconds before each read of an order whose end was asked for; Alpaca takes some tenths of a second
 _CANCEL_WAITS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 
+
+#: an entry that was planned longer than this before its first fill is not looked for
+LONGEST_REST = timedelta(days=7)
 
 #: wall seconds before each further try of an exit that surely did not leave; its position has no stop meanwhile
 _EXIT_WAITS = (0.5, 1.0, 2.0)
@@ -48,6 +57,10 @@ class HaltedNow(HaltError):
 
 class NoEntry(TemporaryError):
     """Something came up against this entry since risk approved it: a breaker, or other agents' plans."""
+
+    def __init__(self, message: str, rule: str) -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 def entry_request(desk: Desk, slot: datetime, decision: Decision) -> OrderRequest:
@@ -79,8 +92,8 @@ def enter(
     """Send an entry; ``asked`` is what risk approved, on what was seen at ``seen_wall`` (wall time).
 
     Raises:
-        NoEntry: a breaker tripped meanwhile, or other agents of the account planned entries that nobody could see yet,
-            and there is no room for all.
+        NoEntry: a breaker tripped meanwhile, an order of the agent arrived late, it holds another symbol, or other
+            agents of the account planned entries that nobody could see yet, and there is no room for all.
         TemporaryError: what was seen is too old to trade on; nothing was sent.
         as :func:`send`.
     """
@@ -88,7 +101,11 @@ def enter(
     def look(intent: Intent) -> None:
         reduced = desk.halts.reducing(desk.agent.name)
         if reduced is not None:
-            raise NoEntry(f"reducing: {reduced}")
+            raise NoEntry(f"reducing: {reduced}", risk.REDUCING)
+        for found in books.ask_again(desk, intent.planned_at):
+            raise NoEntry(f"order {found.request.client_order_id} arrived late", risk.OPEN_POSITIONS)
+        for held in held_elsewhere(desk):
+            raise NoEntry(f"holds {held.qty} {held.symbol} from before its symbol was changed", risk.OPEN_POSITIONS)
         # from then on it is _check_awake that counts
         late = intent.wall_at - seen_wall
         if late > desk.unknown_grace:
@@ -96,6 +113,12 @@ def enter(
         _check_room(desk, intent, asked, seen_wall)
 
     return send(desk, claim, Leg.ENTRY, request, now=now, last_look=look)
+
+
+def held_elsewhere(desk: Desk) -> Sequence[Holding]:
+    """Return what the agent holds of other symbols than its own: its file was changed while a position was open."""
+    mine = (held for held in desk.journal.holdings(desk.account) if held.agent == desk.agent.name)
+    return [held for held in mine if held.symbol != desk.agent.symbol]
 
 
 def _check_room(desk: Desk, mine: Intent, asked: risk.Check, seen_wall: datetime) -> None:
@@ -111,7 +134,7 @@ def _check_room(desk: Desk, mine: Intent, asked: risk.Check, seen_wall: datetime
     ]
     crowded = risk.crowded(asked, others)
     if crowded is not None:
-        raise NoEntry(f"{crowded}, with what other agents are just entering")
+        raise NoEntry(f"{crowded}, with what other agents are just entering", risk.DEPLOYED)
 
 
 def _nothing_more(_intent: Intent) -> None:
@@ -146,29 +169,41 @@ def send(
         _check_alone(desk, intent)
         last_look(intent)
         _check_awake(desk, intent)
-    except (HaltedNow, TemporaryError) as error:
+    except ZtradeError as error:
+        # whatever it is, nothing has left
         desk.journal.resolve(name, IntentState.NOT_SENT, reason=str(error))
         raise
-    order = _submit(desk, request)
-    try:
-        desk.journal.resolve(name, state_of(order), order=order)
-    except JournalUnavailable as error:
-        raise OutcomeUnknown(name, f"it is there ({order.status}), but could not be written down: {error}") from error
+    with structlog.contextvars.bound_contextvars(order_id=name):
+        log.info("order_leaves", side=str(request.side), qty=str(request.qty), symbol=request.symbol)
+        order = _submit(desk, request)
+        log.info("order_taken", status=str(order.status))
+    _write_down(desk, name, order)
     return order
+
+
+def _write_down(desk: Desk, name: str, order: Order) -> None:
+    try:
+        desk.journal.resolve(name, state_of(order), order=order, wall=desk.clock.wall())
+    except Exception as error:
+        if isinstance(error, ZtradeError) and not isinstance(error, JournalUnavailable):
+            raise
+        # also where the cycle's time is up: its outcome must name the order that is there
+        said = f"{error}" or type(error).__name__
+        raise OutcomeUnknown(name, f"it is there ({order.status}), but could not be written down: {said}") from error
 
 
 def _submit(desk: Desk, request: OrderRequest) -> Order:
     """Send the order once, and write down what became of it where that is not an order."""
     name = request.client_order_id
     try:
-        return desk.exchange.submit(request)
+        return _answer(desk, request)
     except DuplicateOrderId:
         return _already_there(desk, request)
     except Rejected as error:
-        desk.journal.resolve(name, IntentState.REJECTED, reason=str(error))
+        desk.journal.resolve(name, IntentState.REJECTED, reason=str(error), wall=desk.clock.wall())
         raise
     except (ExchangeUnavailable, RateLimited, AccessDenied) as error:
-        desk.journal.resolve(name, IntentState.NOT_SENT, reason=str(error))
+        desk.journal.resolve(name, IntentState.NOT_SENT, reason=str(error), wall=desk.clock.wall())
         raise
     except OutcomeUnknown as error:
         # a planned intent is asked for like an unknown one: no reason to lose what happened
@@ -178,6 +213,15 @@ def _submit(desk: Desk, request: OrderRequest) -> Order:
     except Exception as error:
         # the request may have left, whatever went wrong: time that was up, an answer nobody thought of
         raise OutcomeUnknown(name, f"unexpected {type(error).__name__}: {error}") from error
+
+
+def _answer(desk: Desk, request: OrderRequest) -> Order:
+    order = desk.exchange.submit(request)
+    try:
+        check_adoption(request, order)
+    except AdoptionMismatch as error:
+        raise OutcomeUnknown(request.client_order_id, f"accepted, but the answer is odd: {error}") from error
+    return order
 
 
 def _already_there(desk: Desk, request: OrderRequest) -> Order:
@@ -204,6 +248,11 @@ def _plan(desk: Desk, claim: Claim, leg: Leg, request: OrderRequest, now: dateti
         sender=desk.owner,
     )
     desk.journal.plan(claim, intent)
+    name = request.client_order_id
+    standing = desk.journal.intent(name)
+    if standing is not None and standing.cycle_id != claim.cycle_id:
+        # two who flatten may choose the same id at once: it is the other's to send, and to say what became of it
+        raise TemporaryError(f"order {name} of this agent is under way")
     return intent
 
 
@@ -243,21 +292,42 @@ def leave(
     A halt is obeyed as long as the stop rests. Once its end was asked for the sale is finished: a halted agent runs no
     cycle that would find the bare position.
 
-    Returns None when stop, target or a person was faster and nothing is left to sell. Raises as :func:`send`.
+    Returns None when stop, target or a person was faster and nothing is left to sell. Raises as :func:`send`, and
+    WashTrade while an order by hand is in the way of the sale: the stop rests then.
     """
     if not even_halted:
         _check_halt(desk)
+    # an exit that was long under way may have sold all of it meanwhile; what is not ours keeps no position
+    with contextlib.suppress(AdoptionMismatch):
+        books.ask_again(desk, now)
     holding_orders = list(_holding_orders(desk))
     if holding_orders:
         desk.journal.check(claim)
+        _check_way(desk, {order.id for _, order in holding_orders})
     for intent, order in holding_orders:
         cancel(desk, intent, order, cause)
     books.refresh(desk, states(desk, session_open))
-    held = states(desk, session_open).agent.holding.qty
-    qty = min(held, _shares_there(desk)) if held > 0 else Decimal(0)
+    holding = states(desk, session_open).agent.holding
+    qty = _left_of(desk, holding) if holding.qty > 0 else Decimal(0)
     if qty <= 0:
         return None
     return _sell(desk, claim, cause, qty, now, bare=even_halted or bool(holding_orders))
+
+
+def _check_way(desk: Desk, ours: Set[str]) -> None:
+    """Make sure that the sale will be taken before the stop is ended for it.
+
+    An exchange refuses a sale beside a resting purchase of the same account as a wash trade, and the position would lie
+    bare until a person cancels that.
+    """
+    for order in desk.exchange.orders(open_only=True, symbol=desk.agent.symbol):
+        if order.side is Side.BUY and order.status not in FINAL and order.id not in ours:
+            what = f"buy order {order.client_order_id or order.id} of {order.qty} {order.symbol} rests"
+            text = f"{what}, and is not the agent's: the exchange refuses a sale beside it; the stop rests meanwhile"
+            title = f"{desk.agent.name}: an order by hand is in the way of its exit"
+            key = f"in-the-way:{desk.agent.name}:{order.id}"
+            tell(desk.journal, desk.clock, Severity.CRITICAL, key, title, f"{text}. Cancel it.", desk.agent.name)
+            raise WashTrade(text)
 
 
 def _sell(desk: Desk, claim: Claim, cause: str, qty: Decimal, now: datetime, *, bare: bool) -> Order:
@@ -271,8 +341,35 @@ def _sell(desk: Desk, claim: Claim, cause: str, qty: Decimal, now: datetime, *, 
     return send(desk, claim, Leg.EXIT, exit_request(desk, cause, qty), now=now, even_halted=bare)
 
 
+def _left_of(desk: Desk, holding: Holding) -> Decimal:
+    """Return how many shares of the holding are still there to be sold.
+
+    The account book may lag behind a stop's fill: what is gone must not be sold short, and where a person's shares lie
+    beside, not out of those either.
+    """
+    return min(holding.qty - _unbooked(desk, holding), _shares_there(desk))
+
+
+def _unbooked(desk: Desk, holding: Holding) -> Decimal:
+    """Return how many shares the agent's orders have sold that the account book still counts as held."""
+    since = holding.opened_at - LONGEST_REST if holding.opened_at else None
+    booked: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in desk.journal.fills(since=since):
+        booked[fill.order_id] += fill.qty
+    planned = desk.journal.intents(agent=desk.agent.name, account=desk.account, since=since)
+    return sum((_ahead(intent.order, booked) for intent in planned if intent.order is not None), Decimal(0))
+
+
+def _ahead(order: Order, booked: Mapping[str, Decimal]) -> Decimal:
+    """Return how many shares the order and its legs have sold beyond what was booked of them."""
+    sales = [part for part in (order, *order.legs) if part.side is Side.SELL]
+    # whether a replacement counts what it was filled before is the exchange's affair: then not twice
+    sold = sum((sale.filled_qty for sale in sales if sale.status is not OrderStatus.REPLACED), Decimal(0))
+    return max(sold - sum((booked[sale.id] for sale in sales), Decimal(0)), Decimal(0))
+
+
 def _shares_there(desk: Desk) -> Decimal:
-    """Return what the exchange says is held: its account book may lag, and selling what is gone would be short."""
+    """Return how many shares of the symbol the exchange has on the account, whosever they are."""
     mine = (position.qty for position in desk.exchange.positions() if position.symbol == desk.agent.symbol)
     return sum(mine, Decimal(0))
 

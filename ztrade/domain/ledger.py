@@ -40,6 +40,15 @@ class Outcome(StrEnum):
     MISSED = "missed"
 
 
+#: cycles that ended so did not go well; every other outcome is the agent's answer to its slot
+NOT_WELL = frozenset({Outcome.MISSED, Outcome.FAILED, Outcome.INTERRUPTED, Outcome.UNKNOWN})
+#: in a cycle's ``timings``: wall seconds from the instant at which its slot was due to its start, and to its outcome;
+#: absent where time moves in steps
+LATE, DONE = "late", "done"
+#: in a cycle's ``details``: the names of the rules that refused an entry
+RULES = "rules"
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right to run one cycle. ``token`` is the fencing number: a later claim of the same slot has a higher one."""
@@ -78,7 +87,8 @@ class CycleRecord:
 class Observed:
     """What a cycle saw at ``at`` that is kept beside its outcome.
 
-    ``equity`` holds points of equity curves, in dollars, by scope; ``sentiment`` is what was thought of ``symbol``.
+    ``equity`` holds points of equity curves, in dollars, by scope; ``sentiment`` is what was thought of ``symbol``;
+    ``capitals`` says, by scope, which capital a point contains, for a person may change an agent's.
 
     Raises:
         ValueError: one of them is not a number: said here, because no outcome must fail for what is written with it.
@@ -88,9 +98,10 @@ class Observed:
     symbol: str
     equity: Mapping[str, Decimal] = field(default_factory=dict)
     sentiment: Sentiment | None = None
+    capitals: Mapping[str, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for scope, value in self.equity.items():
+        for scope, value in (*self.equity.items(), *self.capitals.items()):
             if not value.is_finite():
                 raise ValueError(f"{scope}: {value} is no amount")
         if self.sentiment is not None and not all(map(math.isfinite, _numbers(self.sentiment))):
@@ -127,6 +138,8 @@ class Intent:
 
     ``order`` is the last known state at the exchange, with its legs; ``wall_at`` is the wall-clock instant at which it
     was planned, which rules how long an unanswered submit stays unknown. ``sender`` is the process that sends it.
+    ``answered`` is how many wall seconds after its planning somebody knew what became of it; None where nobody does, or
+    it never left.
     """
 
     agent: str
@@ -140,6 +153,7 @@ class Intent:
     reason: str = ""
     order: Order | None = None
     sender: str = ""
+    answered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +213,7 @@ class AgentState:
     ``realized_today`` and ``trades_today`` count from the session's start; ``day_open_equity`` is the agent's equity
     (capital + realized + open profit) as last recorded before this session, so that a gap over night counts, or as
     first recorded in it, None before the first; ``peak_equity`` the highest ever recorded, None before the first.
+    ``capital`` is the one that its newest point was measured with, None where none says.
     """
 
     holding: Holding
@@ -209,6 +224,7 @@ class AgentState:
     peak_equity: Decimal | None = None
     open_intents: tuple[Intent, ...] = ()
     pending_proposal: bool = False
+    capital: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,9 @@ INTENT_TRANSITIONS: Mapping[IntentState, frozenset[IntentState]] = {
 }
 
 
+#: what a person says of an order under our id that is not to be the agent's
+NOT_OURS = "not ours"
+
 #: an entry that ended so without a fill never wakes its legs, whatever was last heard of them
 _STILLBORN = frozenset({S.CANCELED, S.EXPIRED, S.REJECTED})
 
@@ -114,7 +117,19 @@ def check_adoption(request: OrderRequest, order: Order) -> None:
         if found != wanted and found is not OrderType.OTHER
     ]
     if differs:
-        raise AdoptionMismatch(f"order {request.client_order_id} is at the exchange with {', '.join(differs)}")
+        name = request.client_order_id
+        words = f"order {name} is at the exchange with {', '.join(differs)}"
+        raise AdoptionMismatch(f"{words}: a person decides with `ztrade resolve {name}`")
+
+
+def settled_as(choice: str) -> str:
+    """Return how the reason of an intent begins on which a person decided."""
+    return f"settled by hand, {choice}:"
+
+
+def is_disowned(intent: Intent) -> bool:
+    """Tell whether a person said that the order which the exchange has under this id is somebody else's."""
+    return intent.state is IntentState.NOT_SENT and intent.reason.startswith(settled_as(NOT_OURS))
 
 
 def is_unfinished(intent: Intent) -> bool:

@@ -6,7 +6,7 @@ that stands against the trade with the numbers on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -55,13 +55,19 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
+    """``rules`` are the names of the entry rules behind the reasons; none for an exit."""
+
     reasons: tuple[str, ...]
+    rules: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "; ".join(self.reasons)
 
 
 Rule = Callable[[Check], str | None]
+
+#: names of what refuses entries besides :data:`ENTRY_RULES`
+NOT_A_NUMBER, REDUCING, DEPLOYED, OPEN_POSITIONS = "not_a_number", "reducing", "deployed", "open_positions"
 
 
 def as_decimal(number: float) -> Decimal:
@@ -76,10 +82,13 @@ def check(asked: Check) -> Approved | Rejected:
     """
     if asked.decision.action is Action.SELL:
         reasons = _exit_reasons(asked)
-    else:
-        # rules compare numbers, which means nothing while one of them is NaN
-        reasons = tuple(_not_finite(asked)) or tuple(filter(None, (rule(asked) for rule in ENTRY_RULES)))
-    return Rejected(reasons) if reasons else Approved(asked.decision)
+        return Rejected(reasons) if reasons else Approved(asked.decision)
+    # rules compare numbers, which means nothing while one of them is NaN
+    broken = tuple(_not_finite(asked))
+    if broken:
+        return Rejected(broken, (NOT_A_NUMBER,))
+    found = {name: reason for name, rule in ENTRY_RULES.items() if (reason := rule(asked)) is not None}
+    return Rejected(tuple(found.values()), tuple(found)) if found else Approved(asked.decision)
 
 
 def _exit_reasons(asked: Check) -> tuple[str, ...]:
@@ -286,24 +295,27 @@ def _account_drawdown(asked: Check) -> str | None:
     return f"account's drawdown {fall:.2%}, limit {limit:.2%}" if fall >= limit else None
 
 
-ENTRY_RULES: tuple[Rule, ...] = (
-    _quantity,
-    _position_value,
-    _capital,
-    _trades_today,
-    _daily_loss,
-    _drawdown,
-    _confidence,
-    _stop,
-    _target,
-    _open_positions,
-    _foreign_position,
-    _opposite_order,
-    _cooldown,
-    _stale_quote,
-    _collar,
-    _account_ready,
-    _deployed,
-    _account_daily_loss,
-    _account_drawdown,
-)
+#: by the short name under which refusals are counted; :data:`REFUSALS` has all names
+ENTRY_RULES: Mapping[str, Rule] = {
+    "quantity": _quantity,
+    "position_value": _position_value,
+    "capital": _capital,
+    "trades_today": _trades_today,
+    "daily_loss": _daily_loss,
+    "drawdown": _drawdown,
+    "confidence": _confidence,
+    "stop": _stop,
+    "target": _target,
+    "open_positions": _open_positions,
+    "foreign_position": _foreign_position,
+    "opposite_order": _opposite_order,
+    "cooldown": _cooldown,
+    "stale_quote": _stale_quote,
+    "collar": _collar,
+    "account_ready": _account_ready,
+    "deployed": _deployed,
+    "account_daily_loss": _account_daily_loss,
+    "account_drawdown": _account_drawdown,
+}
+#: every name under which an entry may be refused
+REFUSALS = (*ENTRY_RULES, NOT_A_NUMBER, REDUCING)

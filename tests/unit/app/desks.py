@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from ztrade.adapters.calendar import NyseCalendar
 from ztrade.app.desk import Desk
 from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.agent import Agent
 from ztrade.domain.decision import MarketView, Signal
+from ztrade.domain.identity import entry_id
 from ztrade.domain.ledger import CycleKind, CycleRecord, Observed, Outcome
 from ztrade.domain.types import ExchangeClock, Order, OrderRequest, Quote
+from ztrade.errors import OutcomeUnknown
 from ztrade.exchange.core.engine import Engine
 from ztrade.exchange.core.settings import Settings
 from ztrade.exchange.inprocess import InProcess
@@ -111,7 +113,9 @@ class Askew:
 class Bench:
     """One agent's desk at 09:30 New York of 2022-08-22, with everything that tests turn."""
 
-    def __init__(self, agent: Agent = AGENT, sources: Sequence[SentimentSource] = ()) -> None:
+    def __init__(
+        self, agent: Agent = AGENT, sources: Sequence[SentimentSource] = (), journal: Journal | None = None
+    ) -> None:
         sessions = CALENDAR.sessions(date(2022, 7, 1), date(2022, 9, 2))
         engine = Engine(
             wave_tape(CALENDAR, ("QQQ", "SPY")), sessions, now=OPEN, cash=Decimal(100_000), settings=Settings()
@@ -119,7 +123,7 @@ class Bench:
         self.wall_shift = self.quote_age = self.clock_skew = timedelta(0)
         self.market = InProcess(engine, wall=lambda: engine.now + self.wall_shift)
         self.exchange = Faulty(self.market)
-        self.journal: Journal = MemoryJournal()
+        self.journal: Journal = journal or MemoryJournal()
         self.halts = MemoryHalts()
         self.strategy = Scripted()
         self.desk = Desk(
@@ -169,3 +173,19 @@ class Bench:
     def orders(self) -> Sequence[Order]:
         """Return what the exchange itself has."""
         return self.market.orders()
+
+
+def failing(error: Exception) -> Callable[[], NoReturn]:
+    def fail() -> NoReturn:
+        raise error
+
+    return fail
+
+
+def unknown(bench: Bench, minutes: float) -> Callable[[], NoReturn]:
+    return failing(OutcomeUnknown(entry_id("spy", OPEN + minutes * MINUTE), "timed out"))
+
+
+def entered(bench: Bench) -> None:
+    assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
+    assert bench.cycle(35, HOLD).outcome is Outcome.HELD

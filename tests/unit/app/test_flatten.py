@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.app.desks import BUY, OPEN, Bench
+from tests.unit.app.desks import BUY, OPEN, Bench, failing
 from ztrade.app.flatten import Left, flatten, report
 from ztrade.domain.ledger import Outcome, Wish
 from ztrade.domain.messages import Severity
@@ -34,6 +34,15 @@ def run(bench: Bench, wish: Wish = FLATTEN) -> Left:
     """Order it, with the agent halted as it then is, and try once."""
     bench.halts.halt("spy", "stop", wish)
     return flatten(bench.desk, wish, OPEN)
+
+
+def tried_again(bench: Bench, wish: Wish) -> Left:
+    """Let the exchange work again, and the keeper come back three times; return what is left at the end."""
+    bench.exchange.before.clear()
+    for minutes in (33, 35, 37):
+        bench.at(minutes)
+        left = flatten(bench.desk, wish, OPEN)
+    return left
 
 
 def test_a_position_is_closed_though_the_agent_is_halted() -> None:
@@ -85,6 +94,36 @@ def test_an_entry_that_fills_as_it_is_ended_leaves_no_bare_position() -> None:
     assert [request.side for request in bench.exchange.submitted] == [Side.BUY, Side.SELL]
 
 
+@pytest.mark.parametrize("error", [ExchangeUnavailable("down"), Rejected("no"), OutcomeUnknown("x", "timed out")])
+def test_what_such_an_entry_brought_is_sold_though_the_first_try_fails(error: Exception) -> None:
+    """Nothing is left to end at the second try, and the position is as bare as before."""
+    bench = Bench()
+    assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
+    cancelled = bench.market.cancel
+
+    def late(order_id: str) -> None:
+        bench.at(31)
+        cancelled(order_id)
+
+    bench.market.cancel = late  # type: ignore[method-assign]
+    bench.exchange.before["submit"] = failing(error)
+    assert run(bench, CANCEL).why
+    assert tried_again(bench, CANCEL).flat
+    assert held(bench) == 0
+
+
+def test_a_stop_that_a_person_cancelled_sells_nothing_where_only_entries_are_to_end() -> None:
+    """Who took it away may be about to sell by hand."""
+    bench = Bench()
+    entered(bench)
+    bench.cycle(35)
+    for order in bench.market.orders(open_only=True):
+        bench.market.cancel(order.id)
+    assert run(bench, CANCEL).flat
+    bench.at(37)
+    assert held(bench) > 0
+
+
 def test_while_the_exchange_is_closed_the_stop_rests() -> None:
     """Ended before the open, it would leave the position bare over night; then it is tried again, and told."""
     bench = Bench()
@@ -108,18 +147,11 @@ def test_it_is_tried_again_until_it_is_flat(error: Exception) -> None:
     bench = Bench()
     entered(bench)
 
-    def fail() -> None:
-        raise error
-
-    bench.exchange.before["submit"] = fail
+    bench.exchange.before["submit"] = failing(error)
     left = run(bench)
     assert left.qty == held(bench) > 0
     assert left.why
-    bench.exchange.before.clear()
-    for minutes in (33, 35, 37):
-        bench.at(minutes)
-        left = flatten(bench.desk, FLATTEN, OPEN)
-    assert left.flat
+    assert tried_again(bench, FLATTEN).flat
     assert held(bench) == 0
 
 
@@ -136,6 +168,25 @@ def test_two_who_flatten_sell_once() -> None:
     assert len(bench.exchange.submitted) == 2
 
 
+def test_it_is_not_flat_before_the_journal_has_seen_the_end_of_the_exit() -> None:
+    """Order and account book are read one after the other: a fill between the two is booked, its order still open."""
+    bench = Bench()
+    entered(bench)
+
+    def fills() -> None:
+        bench.at(33)
+
+    bench.exchange.after_submit = lambda: bench.exchange.before.update(activities=fills)
+    left = run(bench)
+    assert left == Left(D(0), "", selling=True)
+    assert not left.flat
+    report(bench.desk, FLATTEN, left)
+    assert not bench.journal.messages()
+    left = flatten(bench.desk, FLATTEN, OPEN)
+    assert left.flat
+    assert not bench.journal.intents(agent="spy", unfinished=True)
+
+
 def test_how_far_it_is_is_told_once_each() -> None:
     """What is left whenever that changes, and the end."""
     bench = Bench()
@@ -145,3 +196,16 @@ def test_how_far_it_is_is_told_once_each() -> None:
         report(bench.desk, FLATTEN, Left(D(0), ""))
     told = [(message.severity, message.title) for message in bench.journal.messages()]
     assert told == [(Severity.WARNING, "spy is not flat yet"), (Severity.INFO, "spy is flat")]
+
+
+def test_a_halt_that_ends_entries_does_not_say_that_the_position_is_gone() -> None:
+    """It rests with its stop: a person who reads "flat" would sell nothing, and sleep."""
+    bench = Bench()
+    entered(bench)
+    report(bench.desk, CANCEL, Left(D(0), "the exchange is down"))
+    report(bench.desk, CANCEL, run(bench, CANCEL))
+    waits, done = bench.journal.messages()
+    assert held(bench) > 0
+    assert (waits.title, waits.text) == ("spy: an entry may still rest", "the exchange is down")
+    assert done.title == "spy: no entry rests"
+    assert "flat" not in done.text

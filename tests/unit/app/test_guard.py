@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench
+from tests.unit.app.desks import BUY, HOLD, LEAVE, MINUTE, OPEN, Bench
 from ztrade.domain.agent import BreakerLimits
 from ztrade.domain.identity import entry_id
 from ztrade.domain.ledger import Outcome, agent_scope
@@ -94,7 +94,7 @@ def test_after_a_release_losses_are_measured_from_there() -> None:
     bench.journal.release("spy")
     bench.cycle(35, HOLD)
     assert bench.halts.reducing("spy") is None
-    bench.with_agent(capital=D(9_500))
+    bench.was_worth(SPY, OPEN + 30 * MINUTE, D(10_500))
     bench.cycle(40, HOLD)
     assert bench.halts.reducing("spy") == "daily loss 500.00 of 500"
 

@@ -10,11 +10,22 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench
+from ztrade.app import books
 from ztrade.app.run_cycle import run_cycle
+from ztrade.app.standing import states
 from ztrade.app.trade import exit_request
 from ztrade.domain.ledger import CycleKind, Intent, IntentState, Outcome
-from ztrade.domain.types import Leg, Order, OrderStatus, Side
-from ztrade.errors import ExchangeUnavailable, RateLimited
+from ztrade.domain.types import (
+    CENT,
+    Leg,
+    Order,
+    OrderClass,
+    OrderRequest,
+    OrderStatus,
+    Side,
+    TimeInForce,
+)
+from ztrade.errors import ExchangeUnavailable, OutcomeUnknown, RateLimited, Rejected
 
 
 @pytest.fixture
@@ -61,6 +72,91 @@ def test_only_what_the_account_still_has_is_sold(bench: Bench) -> None:
     assert sells(bench) == left
     bench.at(41)
     assert not bench.market.positions()
+
+
+@pytest.fixture
+def beside(bench: Bench) -> Bench:
+    """Return the same with 7 shares that a person bought in the same symbol, which nothing protects."""
+    request = OrderRequest(
+        "by-hand", "SPY", Side.BUY, Decimal(7), order_class=OrderClass.BRACKET, time_in_force=TimeInForce.GTC,
+        take_profit=Decimal(400), stop_loss=Decimal(50),
+    )  # fmt: skip
+    order = bench.market.submit(request)
+    bench.at(37)
+    bench.market.cancel(bench.market.order(order.id).legs[0].id)
+    bench.cycle(40, HOLD)
+    assert bench.journal.foreign("embedded") == {"SPY": Decimal(7)}
+    return bench
+
+
+def test_a_persons_shares_are_not_sold_for_those_that_the_stop_sold(beside: Bench) -> None:
+    """The account book comes late: the journal says 24 are held, the account has 7, and they are nobody's."""
+    late = beside.market.activities()
+    beside.exchange.activities = lambda **_: late  # type: ignore[attr-defined]
+    (stop,) = [leg.id for leg in beside.orders()[0].legs if leg.stop_price]
+    beside.market.engine.replace(stop, stop_price=beside.market.quote("SPY").bid - CENT)
+    beside.at(60 * 6)
+    assert [position.qty for position in beside.market.positions()] == [7]
+    record = beside.cycle(60 * 6 + 5, LEAVE)
+    assert "nothing is left" in record.reason
+    assert sells(beside) == 0
+
+
+def test_a_persons_shares_are_not_sold_after_the_agents_own_exit(beside: Bench) -> None:
+    """The same with a sale of the agent's, again and again."""
+    late = beside.market.activities()
+    beside.exchange.activities = lambda **_: late  # type: ignore[attr-defined]
+    for minutes in (45, 50, 55):
+        beside.cycle(minutes, LEAVE)
+    assert [position.qty for position in beside.market.positions()] == [7]
+    assert len(beside.exchange.submitted) == 2
+
+
+def test_a_persons_shares_are_not_sold_though_nobody_knows_of_them_yet(bench: Bench) -> None:
+    """The purchase is not in the account book either; that the agent's own are gone, its order says."""
+    late = bench.market.activities()
+    bench.exchange.activities = lambda **_: late  # type: ignore[attr-defined]
+    bench.cycle(40, LEAVE)
+    bench.at(41)
+    bench.market.submit(OrderRequest("by-hand", "SPY", Side.BUY, Decimal(7)))
+    for minutes in (45, 50):
+        bench.cycle(minutes, LEAVE)
+    assert [position.qty for position in bench.market.positions()] == [7]
+
+
+def test_a_persons_shares_are_not_sold_after_an_exit_that_arrived_late(beside: Bench) -> None:
+    """It was taken for not sent, and what it sold counted as the person's first."""
+
+    def lost() -> None:
+        raise OutcomeUnknown("zt.spy.20220822T141500Z.exit1", "no answer")
+
+    def refused() -> None:
+        raise Rejected("no")
+
+    beside.exchange.before["submit"] = lost
+    assert beside.cycle(45, LEAVE).outcome is Outcome.UNKNOWN
+    beside.wall_shift += timedelta(minutes=5)
+    beside.exchange.before["submit"] = refused
+    assert beside.cycle(50, LEAVE).outcome is Outcome.REJECTED
+    beside.exchange.before.clear()
+    beside.market.submit(beside.exchange.submitted[-2])
+    beside.at(52)
+    beside.cycle(55, LEAVE)
+    beside.cycle(60, LEAVE)
+    beside.at(62)
+    assert [position.qty for position in beside.market.positions()] == [7]
+    assert beside.journal.foreign("embedded") == {"SPY": Decimal(7)}
+
+
+def test_shares_that_a_person_sold_again_hold_back_none_of_the_agents(beside: Bench) -> None:
+    """Their sale is not in the account book yet: all of the agent's are sold."""
+    late = beside.market.activities()
+    beside.exchange.activities = lambda **_: late  # type: ignore[attr-defined]
+    beside.market.engine.close_position("SPY", qty=Decimal(7))
+    beside.at(42)
+    assert beside.cycle(45, LEAVE).outcome is Outcome.EXITED
+    beside.at(47)
+    assert not beside.market.positions()
 
 
 def halting(bench: Bench, name: str) -> Callable[[], None]:
@@ -168,6 +264,27 @@ def test_a_moved_stop_that_was_cancelled_protects_no_more(bench: Bench) -> None:
     assert bench.cycle(45).outcome is Outcome.EXITED
 
 
+def short_stop(bench: Bench) -> None:
+    """Let the stop be for ten shares: a split that the exchange did not carry over to it, say."""
+    real = bench.market.order
+
+    def smaller(order_id: str) -> Order:
+        order = real(order_id)
+        legs = tuple(replace(leg, qty=Decimal(10)) if leg.stop_price else leg for leg in order.legs)
+        return replace(order, legs=legs)
+
+    bench.market.order = smaller  # type: ignore[method-assign]
+
+
+def test_a_stop_for_a_part_of_the_shares_does_not_protect_the_position(bench: Bench) -> None:
+    """What is bare is open risk."""
+    short_stop(bench)
+    record = bench.cycle(40, HOLD)
+    assert (record.outcome, "stops protect only 10 of the position" in record.reason) == (Outcome.EXITED, True)
+    bench.at(42)
+    assert not bench.market.positions()
+
+
 def test_an_exit_that_is_still_at_the_exchange_is_waited_for(bench: Bench) -> None:
     """Asked again before it was filled, the agent says so and sends no second one."""
     assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
@@ -227,6 +344,15 @@ def test_a_halted_agent_says_that_its_position_is_bare(bench: Bench) -> None:
     record = bench.cycle(45)
     assert record.outcome is Outcome.HALTED
     assert record.reason.startswith("halted: person: stop; no stop protects ")
+
+
+def test_a_halted_agent_says_how_much_of_its_position_is_bare(bench: Bench) -> None:
+    """Some of it has a stop: "none" would send a person to sell all of it by hand, beside the stop."""
+    short_stop(bench)
+    books.refresh(bench.desk, states(bench.desk, OPEN))
+    bench.halts.halt("spy", "person: stop")
+    reason = bench.cycle(40).reason
+    assert reason.startswith("halted: person: stop; stops protect only 10 of the position of ")
 
 
 def test_a_halted_agent_with_its_stop_says_nothing_more(bench: Bench) -> None:

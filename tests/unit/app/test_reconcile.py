@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace as changed
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.unit.app.desks import BUY, HOLD, LEAVE, MINUTE, OPEN, Bench
+from ztrade.app.desk import Desk
 from ztrade.app.reconcile import Reconciled, reconcile
-from ztrade.domain.ledger import IntentState, Outcome
+from ztrade.domain.ledger import CycleKind, Intent, IntentState, Outcome
 from ztrade.domain.messages import Severity
 from ztrade.domain.reconcile import Kind
-from ztrade.domain.types import OrderRequest, OrderType, Side, TimeInForce
-from ztrade.errors import ExchangeUnavailable, OutcomeUnknown
+from ztrade.domain.types import Activity, Leg, OrderRequest, OrderType, Side, TimeInForce
+from ztrade.errors import AdoptionMismatch, ExchangeUnavailable, OutcomeUnknown
 
 D = Decimal
 
@@ -190,3 +191,119 @@ def test_a_split_over_night_stays_protected_and_explained() -> None:
     (after,) = bench.journal.holdings("embedded")
     assert (after.qty, after.cost) == (held[0].qty * 2, held[0].cost)
     assert told(bench) == []
+
+
+def _books_late(bench: Bench, entry: Activity) -> None:
+    """Let the account book have this entry from now on, with what it did to the cash."""
+    activities, account = bench.market.activities, bench.market.account
+
+    def listed(*, after: datetime | None = None) -> list[Activity]:
+        return [*activities(after=after), *([entry] if after is None or entry.at > after else [])]
+
+    bench.market.activities = listed  # type: ignore[method-assign]
+    bench.market.account = lambda: changed(account(), cash=account().cash + entry.net_amount)  # type: ignore[method-assign]
+
+
+def test_a_fee_booked_under_a_date_of_days_ago_is_explained() -> None:
+    """Reading goes on a day before the last entry; before cash counts as unexplained, it goes back further."""
+    bench = Bench()
+    entered(bench)
+    look(bench)
+    _books_late(bench, Activity("fee", "FEE", OPEN - timedelta(days=5), D("-1.23")))
+    assert kinds(bench) == []
+    assert bench.halts.reducing("spy") is None
+
+
+def test_an_entry_dated_ahead_hides_nothing_that_comes_before() -> None:
+    """Reading goes on from now, not from there: the exit that follows is booked."""
+    bench = Bench()
+    entered(bench)
+    _books_late(bench, Activity("odd", "FEE", OPEN + timedelta(days=500), D("-1.23")))
+    bench.cycle(35, HOLD)
+    assert bench.cycle(40, LEAVE).outcome is Outcome.EXITED
+    bench.at(42)
+    assert kinds(bench) == []
+    assert not bench.journal.holdings("embedded")
+
+
+def test_a_cycle_that_died_between_cancel_and_sale_hides_no_bare_position() -> None:
+    """It has no outcome before its time is over; nobody is about to sell meanwhile."""
+    bench = Bench()
+    bench.with_agent(every=timedelta(hours=1))
+    entered(bench, 60)
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    bench.exchange.before["submit"] = die
+    with pytest.raises(KeyboardInterrupt):
+        bench.cycle(120, LEAVE)
+    bench.at(125)
+    assert kinds(bench) == []
+    bench.desk = changed(bench.desk, gone=lambda owner: owner == "test")
+    assert kinds(bench) == [Kind.UNPROTECTED]
+
+
+def _mismatched(bench: Bench, name: str, symbol: str) -> Desk:
+    """Return the desk of another agent, one of whose ids another order has."""
+    desk = changed(bench.desk, agent=changed(bench.desk.agent, name=name, symbol=symbol))
+    now = bench.market.now()
+    claim = bench.journal.claim(name, now, CycleKind.EXTRA, owner="test", now=now, wall=now, lease=MINUTE)
+    assert claim is not None
+    wanted = OrderRequest(f"zt.{name}.x.entry", symbol, Side.BUY, D(5))
+    leg, state = Leg.ENTRY, IntentState.PLANNED
+    bench.journal.plan(claim, Intent(name, "embedded", claim.cycle_id, leg, wanted, state, now, now, sender="test"))
+    bench.market.submit(changed(wanted, qty=D(6)))
+    return desk
+
+
+def test_one_agents_mismatch_does_not_hide_what_the_others_have() -> None:
+    """It is raised when everything else was compared and told."""
+    bench = Bench()
+    entered(bench)
+    other = _mismatched(bench, "qqq", "QQQ")
+    bench.market.cancel(stop_of(bench))
+    for desks in ([bench.desk, other], [other, bench.desk]):
+        with pytest.raises(AdoptionMismatch, match="qty 6 instead of 5"):
+            reconcile(desks, OPEN, lambda _seconds: None)
+    assert (Severity.CRITICAL, "embedded: unprotected SPY") in told(bench)
+
+
+def test_shares_that_vanish_are_their_agents_though_it_trades_another_symbol_since() -> None:
+    """Whose they are stands in the journal, not in the agent's file."""
+    bench = Bench()
+    entered(bench)
+    bench.cycle(35, HOLD)
+    bench.with_agent(symbol="QQQ")
+    wrong = [changed(position, qty=position.qty - 1) for position in bench.market.positions()]
+    bench.market.positions = lambda: wrong  # type: ignore[method-assign]
+    look(bench)
+    assert "24 shares" in (bench.halts.reducing("spy") or "")
+
+
+def test_an_agent_whose_file_is_gone_is_told_of_and_its_stop_still_looked_after() -> None:
+    """Its shares are not foreign, and nobody would else read its orders."""
+    bench = Bench()
+    entered(bench)
+    bench.cycle(35, HOLD)
+    other = changed(bench.desk, agent=changed(bench.desk.agent, name="qqq", symbol="QQQ"))
+    for _ in range(2):
+        assert not reconcile([other], OPEN, lambda _seconds: None).differences
+    assert told(bench) == [(Severity.WARNING, "spy holds 24 SPY on embedded, where it trades no more")]
+    bench.market.cancel(stop_of(bench))
+    found = reconcile([other], OPEN, lambda _seconds: None).differences
+    assert [(d.kind, d.agent) for d in found] == [(Kind.UNPROTECTED, "spy")]
+
+
+def test_the_end_of_a_position_whose_agents_file_is_gone_is_booked() -> None:
+    """Its target is reached: nothing is left to tell of, and both books are equal."""
+    bench = Bench()
+    entered(bench)
+    bench.cycle(35, HOLD)
+    other = changed(bench.desk, agent=changed(bench.desk.agent, name="qqq", symbol="QQQ"))
+    bench.market.engine.replace(stop_of(bench), stop_price=bench.market.quote("SPY").bid - D("0.01"))
+    bench.at(60 * 6)
+    assert not bench.market.positions()
+    assert not reconcile([other], OPEN, lambda _seconds: None).differences
+    assert not bench.journal.holdings("embedded")
+    assert not bench.journal.intents(agent="spy", unfinished=True)

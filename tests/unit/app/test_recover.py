@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace as changed
 from datetime import timedelta
+from decimal import Decimal
+
+import pytest
 
 from tests.unit.app.desks import BUY, HOLD, OPEN, Bench
 from ztrade.app.recover import recover
 from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.identity import entry_id
 from ztrade.domain.ledger import CycleKind, IntentState, Outcome, ProposalState
-from ztrade.errors import OutcomeUnknown
+from ztrade.errors import AdoptionMismatch, OutcomeUnknown
 
 
 class Died(BaseException):
@@ -108,6 +111,23 @@ def test_the_sender_is_ended_before_its_order_counts_as_not_sent() -> None:
     assert ended == ["test"]
 
 
+def test_an_order_that_leaves_before_its_sender_is_ended_is_taken_over() -> None:
+    """A sender that thaws between the question and its end: the exchange is asked again after it."""
+    bench = Bench()
+    dying(bench, 30, landed=False)
+
+    def end(_owner: str) -> bool:
+        (intent,) = bench.journal.intents(agent="spy")
+        bench.market.submit(intent.request)
+        return True
+
+    bench.desk = changed(bench.desk, end=end)
+    later(bench, 40)
+    recover(bench.desk)
+    (intent,) = bench.journal.intents(agent="spy")
+    assert intent.state is IntentState.SENT
+
+
 def test_the_sender_is_ended_though_another_process_took_its_cycle_over() -> None:
     """Who planned the order is who sends it: the successor's end would leave a frozen sender to send when it thaws."""
     bench = Bench()
@@ -201,3 +221,18 @@ def test_recovering_twice_changes_nothing() -> None:
     for _ in range(2):
         recover(bench.desk)
     assert bench.cycle(45, HOLD).outcome is Outcome.HELD
+
+
+def test_another_order_under_our_id_leaves_no_cycle_open() -> None:
+    """A person must look at the order; the slot has its outcome, and the proposal its end, all the same."""
+    bench = Bench()
+    dying(bench, 30, landed=True)
+    real = bench.market.order_by_client_id
+    other = changed(real(entry_id("spy", OPEN + timedelta(minutes=30))), qty=Decimal(1))
+    bench.market.order_by_client_id = lambda client_order_id: other  # type: ignore[method-assign]
+    later(bench, 40)
+    with pytest.raises(AdoptionMismatch):
+        recover(bench.desk)
+    ((outcome, reason),) = outcomes(bench)
+    assert outcome is Outcome.INTERRUPTED
+    assert reason.endswith("entry is planned")

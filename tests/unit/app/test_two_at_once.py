@@ -13,11 +13,13 @@ import pytest
 
 from tests.unit.app.desks import BUY, HOLD, LEAVE, MINUTE, OPEN, Bench
 from ztrade.app.desk import Desk
+from ztrade.app.flatten import flatten
 from ztrade.app.proposals import approve
 from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.identity import entry_id
-from ztrade.domain.ledger import AgentState, CycleKind, Intent, IntentState, Outcome
+from ztrade.domain.ledger import AgentState, CycleKind, Intent, IntentState, Outcome, Wish
 from ztrade.domain.types import Leg, OrderRequest, Side
+from ztrade.errors import ExchangeUnavailable, OutcomeUnknown
 
 
 @pytest.fixture
@@ -117,6 +119,37 @@ def test_two_exits_at_once_sell_the_shares_once(bench: Bench) -> None:
     assert len(sold) == 1
     assert bench.market.positions() == []
     assert bench.cycle(45).outcome is Outcome.HELD
+
+
+def test_of_two_who_flatten_only_one_says_what_became_of_the_exit(bench: Bench) -> None:
+    """Both chose the same id. The other's answer was lost: a refusal of ours is no word on that order."""
+    bench.cycle(30, BUY)
+    bench.cycle(35, HOLD)
+    wish = Wish("20220822T143500Z", flatten=True)
+    name = "zt.spy.halt20220822T143500Z.exit1"
+
+    def lost() -> None:
+        raise OutcomeUnknown(name, "no answer")
+
+    def refused() -> None:
+        raise ExchangeUnavailable("connection refused")
+
+    def other() -> None:
+        bench.exchange.after_submit = lost
+        flatten(replace(bench.desk, owner="other"), wish, OPEN)
+        bench.exchange.after_submit = None
+        bench.exchange.before["submit"] = refused
+
+    interposing(bench, other)
+    assert "under way" in flatten(bench.desk, wish, OPEN).why
+    bench.exchange.before.clear()
+    intent = bench.journal.intent(name)
+    assert intent is not None
+    assert intent.state is IntentState.UNKNOWN
+    bench.at(37)
+    assert flatten(bench.desk, wish, OPEN).flat
+    assert not bench.market.positions()
+    assert len(bench.exchange.submitted) == 2
 
 
 def test_a_process_that_slept_between_planning_and_sending_sends_nothing(bench: Bench) -> None:

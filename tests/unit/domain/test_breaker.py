@@ -49,6 +49,24 @@ def test_losses_warn_at_80_percent_and_trip_at_the_limit(now: Decimal, trips_now
     assert (tripped(curve), close(curve)) == (trips_now, warns)
 
 
+@pytest.mark.parametrize(
+    "history",
+    [
+        History(round_trips=[trip(-1, minute) for minute in range(4)]),
+        History(orders_last_hour=4),
+        History(unknown=4),
+        History(trouble=Trouble.STALE_DATA, in_a_row=4),
+        History(trouble=Trouble.CLOCK_SKEW, in_a_row=4),
+    ],
+)
+def test_what_is_counted_warns_at_80_percent(history: History) -> None:
+    """Four of five: each of them alone."""
+    limits = BreakerLimits(loss_streak=5, orders_per_hour=5, unknown_outcomes=5, troubled_cycles=5)
+    gauges = list(history_gauges(limits, history))
+    assert len(near(gauges)) == 1
+    assert not trips(gauges)
+
+
 def test_without_a_first_point_nothing_is_lost() -> None:
     """An agent's first cycle has no opening and no peak."""
     assert tripped(Curve(None, None, D(10_000))) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,13 @@ if TYPE_CHECKING:
     from ztrade.adapters.journal.store import SqlJournal
 
 
-def open_journal(url: str, *, create: bool = True, busy: timedelta = timedelta(seconds=10)) -> SqlJournal:
+def open_journal(
+    url: str,
+    *,
+    create: bool = True,
+    busy: timedelta = timedelta(seconds=10),
+    observe: Callable[[float], None] | None = None,
+) -> SqlJournal:
     """Open the journal at ``url``, bringing its tables up to this version of ztrade.
 
     ``sqlite:////var/lib/ztrade/journal.db`` (four slashes: an absolute path) or ``postgresql://user@host/name``.
@@ -18,6 +25,7 @@ def open_journal(url: str, *, create: bool = True, busy: timedelta = timedelta(s
     Args:
         create: make the SQLite file and its tables where there are none; False for commands that only look.
         busy: how long a write waits for another process' (wall time) before it is unavailable.
+        observe: hears how many wall seconds each transaction that wrote took.
 
     Raises:
         ConfigError: the URL, the directory, the permissions or the driver are wrong.
@@ -28,4 +36,20 @@ def open_journal(url: str, *, create: bool = True, busy: timedelta = timedelta(s
     from ztrade.adapters.journal.store import SqlJournal
     from ztrade.adapters.journal.upgrade import prepare
 
-    return SqlJournal(prepare(url, create=create, busy=busy))
+    database = prepare(url, create=create, busy=busy)
+    if observe is not None:
+        database.observe = observe
+    return SqlJournal(database)
+
+
+def revision(url: str) -> str | None:
+    """Return the revision of the tables at ``url``; None where there is no journal yet. Nothing is made or changed.
+
+    Raises:
+        ConfigError: the URL is wrong.
+        DataError: what is there is no journal, or was written by a newer ztrade.
+        JournalUnavailable: it cannot be read.
+    """
+    from ztrade.adapters.journal.upgrade import revision as look
+
+    return look(url)

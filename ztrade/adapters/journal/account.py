@@ -112,7 +112,8 @@ def _by_symbol(some: Iterable[Activity]) -> Iterable[tuple[str, list[Activity]]]
 
 def _book_symbol(connection: sa.Connection, account: str, symbol: str, some: Sequence[Activity]) -> list[Fill]:
     whose = orders.owners(connection, account, {activity.order_id for activity in some if activity.order_id})
-    entries = [Entry(activity, whose.get(activity.order_id or "")) for activity in some]
+    unsorted = (Entry(activity, whose.get(activity.order_id or "")) for activity in some)
+    entries = sorted(unsorted, key=lambda entry: entry.key)
     current = _load(connection, account, symbol)
     if is_late(current, entries):
         postings = _rebuild(connection, account, symbol)

@@ -23,6 +23,7 @@ NANO = Decimal("1E-9")
 MOVES_SHARES = frozenset({"FILL", "SPLIT"})
 
 Key = tuple[datetime, str]
+_PLACES = {str(Side.BUY): 0, "split": 1, str(Side.SELL): 2}
 
 
 class Owner(NamedTuple):
@@ -45,7 +46,12 @@ class Entry:
 
     @property
     def key(self) -> Key:
-        return (self.activity.at, self.activity.id)
+        """The entry's place. At one instant: what was bought, a split of it, what was sold of that.
+
+        Where the price is beyond an entry's stop or target already, or a split makes it so, all is at one instant.
+        """
+        kind = "split" if self.activity.kind == "SPLIT" else str(self.activity.side)
+        return (self.activity.at, f"{_PLACES.get(kind, 9)}{self.activity.id}")
 
 
 @dataclass(frozen=True, slots=True)

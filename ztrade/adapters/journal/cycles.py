@@ -20,7 +20,7 @@ from ztrade.adapters.journal.rules import (
     numbered,
     reason_of,
 )
-from ztrade.adapters.journal.tables import cycle_inputs, cycles
+from ztrade.adapters.journal.tables import cycle_inputs, cycles, intents
 from ztrade.domain.identity import cycle_id as cycle_name
 from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Outcome
 
@@ -30,7 +30,10 @@ _UPDATE = sa.update(cycles).where(_C.cycle_id == sa.bindparam("id"))
 _INSERT, _INSERT_INPUTS = sa.insert(cycles), sa.insert(cycle_inputs)
 #: in the order of CycleRecord's fields; the inputs are big, and come only where they are asked for
 _LISTED = [cycles.c[field.name] for field in fields(CycleRecord) if field.name != "inputs"]
+# writers wait for each other, so that the numbers have no gaps and come in the order of the commits
+_NEXT = sa.select(sa.func.coalesce(sa.func.max(cycles.c.ended), 0) + 1)
 _STANDING = sa.select(_C.token, _C.outcome).where(_C.cycle_id == sa.bindparam("id"))
+_PLANNED = sa.select(intents.c.client_order_id).where(intents.c.cycle_id == sa.bindparam("id")).order_by(intents.c.seq)
 _HELD = sa.select(_C.cycle_id, _C.token, _C.attempt, _C.owner, _C.lease_until, _C.outcome).where(
     _C.agent == sa.bindparam("agent"),
     _C.slot == sa.bindparam("slot"),
@@ -113,13 +116,20 @@ def end_dead_extras(connection: sa.Connection, agent: str, now: datetime, wall: 
 
 
 def _interrupt(connection: sa.Connection, row: sa.Row[*tuple[Any, ...]], now: datetime) -> None:
+    planned = tuple(connection.execute(_PLANNED, {"id": row.cycle_id}).scalars())
     values = {
         "outcome": Outcome.INTERRUPTED,
-        "reason": interrupted(row.attempt, row.owner, row.lease_until),
+        "reason": interrupted(row.attempt, row.owner, row.lease_until, planned),
+        "order_ids": planned,
         "token": row.token + 1,
         "finished_at": now,
+        "ended": _ended(connection),
     }
     connection.execute(_UPDATE, {"id": row.cycle_id} | values)
+
+
+def _ended(connection: sa.Connection) -> int:
+    return int(connection.execute(_NEXT).scalar_one())
 
 
 def finish(connection: sa.Connection, claim: Claim, record: CycleRecord) -> None:
@@ -135,6 +145,7 @@ def finish(connection: sa.Connection, claim: Claim, record: CycleRecord) -> None
         "order_ids": record.order_ids,
         "details": record.details,
         "timings": record.timings,
+        "ended": _ended(connection),
     }
     connection.execute(_UPDATE, {"id": claim.cycle_id} | values)
     if record.inputs:
@@ -149,6 +160,7 @@ def close_slot(
         return False
     name = cycle_name(agent, slot, CycleKind.SLOT)
     values = {"outcome": outcome, "reason": reason_of(outcome, reason), "started_at": now, "finished_at": now}
+    values["ended"] = _ended(connection)
     _insert(connection, name, agent, slot, CycleKind.SLOT, 0, token=0, attempt=0, owner="", **values)
     return True
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,8 @@ class Database:
 
     def __init__(self, url: sa.URL, busy: timedelta) -> None:
         self.url, self._busy = url, busy.total_seconds()
+        #: hears how many wall seconds each transaction that wrote took, waiting for others included
+        self.observe: Callable[[float], None] = lambda _seconds: None
         self.path = Path(url.database or "").absolute() if url.get_backend_name() == "sqlite" else None
         self._engine: sa.Engine | None = None
         self._pid = 0
@@ -69,8 +72,10 @@ class Database:
             JournalUnavailable: it could not be committed; nothing of it was written.
         """
         begin = "BEGIN IMMEDIATE" if self.path else f"SELECT pg_advisory_xact_lock({_PG_LOCK})"
+        began = time.perf_counter()
         with self._transaction(begin, "FULL" if durable else "NORMAL") as connection:
             yield connection
+        self.observe(time.perf_counter() - began)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -149,12 +154,13 @@ def _synchronize(connection: sa.Connection, level: str) -> None:
 def _postgres(url: sa.URL, busy: float) -> sa.Engine:
     waits = {"connect_timeout": 10, "options": f"-c lock_timeout={int(busy * 1000)}"}
     try:
-        return sa.create_engine(url, pool_pre_ping=True, connect_args=waits)
+        # whatever the server's default is: a writer that has waited for others must see what they wrote
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=waits, isolation_level="READ COMMITTED")
     except ModuleNotFoundError as error:
         raise ConfigError(
             "journal URL",
             f"{url.drivername} needs the Python module {error.name}, which is not installed",
-            fix="pip install 'psycopg[binary]', or use sqlite:///PATH",
+            fix="pip install 'ztrade[postgres]', or use sqlite:///PATH",
         ) from error
 
 

@@ -70,7 +70,12 @@ def plan(connection: sa.Connection, intent: Intent) -> None:
 
 
 def resolve(
-    connection: sa.Connection, client_order_id: str, state: IntentState, order: Order | None, reason: str
+    connection: sa.Connection,
+    client_order_id: str,
+    state: IntentState,
+    order: Order | None,
+    reason: str,
+    wall: datetime | None,
 ) -> tuple[str, Sequence[Order]]:
     """Write what became of an intent; return its account, and the orders and legs that are new or changed.
 
@@ -83,7 +88,7 @@ def resolve(
         raise NotFound(f"the journal has no intent {client_order_id}")
     known = _nested(connection.execute(_INTENTS_ORDERS, {"name": client_order_id}).all())
     before = _intent(row, known)
-    after = resolved(before, state, reason)
+    after = resolved(before, state, reason, wall)
     changed: Sequence[Order] = []
     if order is not None:
         taken = take_in(before, known, order)
@@ -153,6 +158,7 @@ def _intent_values(intent: Intent) -> dict[str, Any]:
         "unfinished": needs_asking(intent),
         "order_id": intent.order.id if intent.order else None,
         "sender": intent.sender,
+        "answered": intent.answered,
     }
 
 
@@ -223,6 +229,7 @@ def _intent(row: sa.Row[Any], known: Known) -> Intent:
         reason=row.reason,
         order=known.get(row.order_id) if row.order_id else None,
         sender=row.sender,
+        answered=row.answered,
     )
 
 

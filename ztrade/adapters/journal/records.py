@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from ztrade.adapters.journal.requests import from_plain, to_plain
-from ztrade.adapters.journal.rules import SentimentRecord, check_decidable
+from ztrade.adapters.journal.rules import SentimentRecord, check_decidable, with_capital
 from ztrade.adapters.journal.tables import (
+    capitals,
     cycles,
     equity,
     halts,
@@ -32,15 +33,33 @@ _PEAKS = sa.select(peaks.c.scope, peaks.c.equity).where(peaks.c.scope.in_(sa.bin
 _DROP_POINT = sa.delete(equity).where(_E.scope == sa.bindparam("scope"), _E.at == sa.bindparam("at"))
 _DROP_PEAK = sa.delete(peaks).where(peaks.c.scope == sa.bindparam("scope"))
 _ADD_POINT, _ADD_PEAK = sa.insert(equity), sa.insert(peaks)
+_CAPITAL = sa.select(capitals).where(capitals.c.scope == sa.bindparam("scope"))
 _ADD_SENTIMENT, _ADD_READINGS = sa.insert(sentiments), sa.insert(sentiment_readings)
 
 
 def record_observed(connection: sa.Connection, claim: Claim, observed: Observed) -> None:
     """See :meth:`ztrade.ports.Journal.finish`; the claim was checked."""
     if observed.equity:
-        _record_equity(connection, observed.at, observed.equity)
+        points = {
+            scope: _as_kept(connection, scope, value, observed.capitals.get(scope))
+            for scope, value in observed.equity.items()
+        }
+        _record_equity(connection, observed.at, points)
     if observed.sentiment is not None:
         _record_sentiment(connection, claim, observed.symbol, observed.at, observed.sentiment)
+
+
+def _as_kept(connection: sa.Connection, scope: str, value: Decimal, capital: Decimal | None) -> Decimal:
+    """Return the point with the capital that the curve is kept with; the first one that comes decides it."""
+    if capital is None:
+        return value
+    known = connection.execute(_CAPITAL, {"scope": scope}).one_or_none()
+    if known is None:
+        connection.execute(sa.insert(capitals), {"scope": scope, "kept": capital, "newest": capital})
+        return value
+    if known.newest != capital:
+        connection.execute(sa.update(capitals).where(capitals.c.scope == scope).values(newest=capital))
+    return with_capital(value, capital, known.kept)
 
 
 def _record_equity(connection: sa.Connection, at: datetime, points: Mapping[str, Decimal]) -> None:
@@ -61,12 +80,17 @@ def rebase(connection: sa.Connection, scope: str) -> None:
         connection.execute(sa.update(peaks).where(peaks.c.scope == scope).values(equity=value))
 
 
-def curve(connection: sa.Connection, scope: str, since: datetime | None) -> Sequence[tuple[datetime, Decimal]]:
+def curve(
+    connection: sa.Connection, scope: str, since: datetime | None, capital: Decimal | None
+) -> Sequence[tuple[datetime, Decimal]]:
     """See :meth:`ztrade.ports.Journal.equity`."""
     query = sa.select(_E.at, _E.equity).where(_E.scope == scope).order_by(_E.at)
     if since is not None:
         query = query.where(_E.at >= since)
-    return [(at, value) for at, value in connection.execute(query)]
+    points = connection.execute(query).all()
+    # after the points: it is written with the first that has one, and stays
+    kept = connection.execute(_CAPITAL, {"scope": scope}).one_or_none() if capital is not None else None
+    return [(at, with_capital(value, kept.kept if kept else None, capital)) for at, value in points]
 
 
 def _record_sentiment(connection: sa.Connection, claim: Claim, symbol: str, at: datetime, found: Sentiment) -> None:
@@ -142,11 +166,15 @@ _PROPOSAL_FIELDS = (
 )
 
 
-def proposal_listing(connection: sa.Connection, state: ProposalState | None) -> Sequence[Proposal]:
+def proposal_listing(
+    connection: sa.Connection, state: ProposalState | None, since: datetime | None
+) -> Sequence[Proposal]:
     """See :meth:`ztrade.ports.Journal.proposals`; oldest first."""
     query = sa.select(proposals).order_by(_P.created_at, _P.seq)
     if state is not None:
         query = query.where(_P.state == state)
+    if since is not None:
+        query = query.where(_P.created_at >= since)
     return [_proposal(row) for row in connection.execute(query)]
 
 

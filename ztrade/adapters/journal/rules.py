@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ztrade.domain.decision import Sentiment
-from ztrade.domain.ledger import NOT_THERE, Intent, IntentState, Outcome, Proposal, ProposalState
+from ztrade.domain.ledger import NOT_THERE, UNRESOLVED, Intent, IntentState, Outcome, Proposal, ProposalState
 from ztrade.domain.orders import FINAL, INTENT_TRANSITIONS, is_final, is_unfinished, newer
 from ztrade.domain.types import Leg, Order, OrderStatus, OrderType
 from ztrade.errors import AdoptionMismatch, ClaimLost, Rejected
@@ -33,6 +33,11 @@ class SentimentRecord(NamedTuple):
     sentiment: Sentiment
 
 
+def with_capital(value: Decimal, capital: Decimal | None, wanted: Decimal | None) -> Decimal:
+    """Return a point of equity that contains ``capital`` as it is with the ``wanted`` one; unchanged without either."""
+    return value if capital is None or wanted is None or capital == wanted else value + (wanted - capital)
+
+
 class Verdict(StrEnum):
     """What becomes of a claim on a cycle that exists already."""
 
@@ -53,11 +58,14 @@ def judge(
     return Verdict.CLOSE if attempt >= MAX_ATTEMPTS else Verdict.TAKE_OVER
 
 
-def interrupted(attempt: int, owner: str, lease_until: datetime | None) -> str:
-    """Return the reason of a cycle whose last attempt died."""
+def interrupted(attempt: int, owner: str, lease_until: datetime | None, planned: Sequence[str]) -> str:
+    """Return the reason of a cycle whose last attempt died; ``planned`` are the orders that may have left."""
     tries = "one attempt" if attempt == 1 else f"{attempt} attempts"
     until = f"{lease_until:%Y-%m-%d %H:%M:%S} UTC" if lease_until else "an unknown time"
-    return f"interrupted: {tries} ended without an outcome; the last, by {owner}, held its claim until {until}"
+    orders = f"it had planned {', '.join(planned)}" if planned else "it had planned no order"
+    return (
+        f"interrupted: {tries} ended without an outcome; the last, by {owner}, held its claim until {until}; {orders}"
+    )
 
 
 def numbered(name: str, ordinal: int) -> str:
@@ -111,14 +119,32 @@ def replanned(known: Intent, again: Intent) -> Intent:
         )
     if known.state not in NOT_THERE:
         return known
-    return replace(again, state=IntentState.PLANNED, reason="", order=known.order)
+    return replace(again, state=IntentState.PLANNED, reason="", order=known.order, answered=known.answered)
 
 
-def resolved(known: Intent, state: IntentState, reason: str) -> Intent:
-    """Return the intent in its new state; a late answer that would take it backwards changes nothing."""
+def resolved(known: Intent, state: IntentState, reason: str, wall: datetime | None = None) -> Intent:
+    """Return the intent in its new state; a late answer that would take it backwards changes nothing.
+
+    ``wall`` is when that became known; the first word on an order is the one whose time counts.
+    """
     if state is not known.state and state not in INTENT_TRANSITIONS[known.state]:
         return known
-    return replace(known, state=state, reason=reason or known.reason)
+    answered = known.answered
+    first = answered is None and known.state in UNRESOLVED | NOT_THERE and state not in UNRESOLVED
+    if first and wall is not None:
+        answered = max((wall - known.wall_at).total_seconds(), 0.0)
+    return replace(known, state=state, reason=reason or known.reason, answered=answered)
+
+
+def check_unchanged(known: Intent | None, seen: Intent | None) -> None:
+    """Let a person's word on an intent count only where the intent is still as that person ``seen`` it.
+
+    Raises:
+        Rejected: another person, or a process that asked the exchange, was faster.
+    """
+    if seen is not None and known is not None and known != seen:
+        name = known.request.client_order_id
+        raise Rejected(f"order {name} changed meanwhile, it is {known.state} now: look again, ztrade resolve {name}")
 
 
 def needs_asking(intent: Intent) -> bool:
@@ -211,3 +237,20 @@ def plain(value: object) -> object:
         return sorted(value, key=str)
     tolist = getattr(value, "tolist", None)
     return tolist() if callable(tolist) else str(value)
+
+
+def decided_price(leg: Leg, details: object) -> Decimal | None:
+    """Return the price that an entry was decided at, from its cycle's details; None where they do not say."""
+    price = details.get("price") if leg is Leg.ENTRY and isinstance(details, Mapping) else None
+    try:
+        found = Decimal(str(price)) if price is not None else None
+    except ArithmeticError:
+        return None
+    return found if found is not None and found.is_finite() and found > 0 else None
+
+
+def delivery_state(ended_at: datetime | None, lost: bool) -> str:
+    """Return the word for how far a delivery is."""
+    if ended_at is None:
+        return "waiting"
+    return "lost" if lost else "sent"

@@ -9,8 +9,18 @@ import sqlalchemy as sa
 
 from ztrade.adapters.journal import orders
 from ztrade.adapters.journal.account import holding_of
-from ztrade.adapters.journal.rules import COUNTS_AS_TRADE
-from ztrade.adapters.journal.tables import accounts, activities, equity, fills, holdings, intents, peaks, proposals
+from ztrade.adapters.journal.rules import COUNTS_AS_TRADE, with_capital
+from ztrade.adapters.journal.tables import (
+    accounts,
+    activities,
+    capitals,
+    equity,
+    fills,
+    holdings,
+    intents,
+    peaks,
+    proposals,
+)
 from ztrade.domain.ledger import AccountState, AgentState, Holding, ProposalState, agent_scope
 from ztrade.domain.types import Leg
 
@@ -32,6 +42,8 @@ _OPENED = _POINT.where(equity.c.at >= _open).order_by(equity.c.at).scalar_subque
 # not the first point of the day: what is lost between close and open is lost today
 _DAY_OPEN = sa.func.coalesce(_CLOSED, _OPENED, type_=equity.c.equity.type)
 _PEAK = sa.select(peaks.c.equity).where(peaks.c.scope == _scope)
+_KEPT = sa.select(capitals.c.kept).where(capitals.c.scope == _scope)
+_NEWEST = sa.select(capitals.c.newest).where(capitals.c.scope == _scope)
 _PENDING = sa.select(sa.func.count()).where(
     proposals.c.agent == _agent, proposals.c.account == _account, proposals.c.state == ProposalState.PENDING
 )
@@ -41,6 +53,8 @@ _AGENT = sa.select(
     _DAY_OPEN.label("day_open"),
     _PEAK.scalar_subquery().label("peak"),
     _PENDING.scalar_subquery().label("pending"),
+    _KEPT.scalar_subquery().label("kept"),
+    _NEWEST.scalar_subquery().label("newest"),
 )
 _HOLDING = sa.select(holdings).where(
     holdings.c.account == _account,
@@ -58,7 +72,14 @@ _ACCOUNT = sa.select(
 )
 
 
-def agent_state(connection: sa.Connection, agent: str, account: str, symbol: str, session_open: datetime) -> AgentState:
+def agent_state(
+    connection: sa.Connection,
+    agent: str,
+    account: str,
+    symbol: str,
+    session_open: datetime,
+    capital: Decimal | None,
+) -> AgentState:
     """See :meth:`ztrade.ports.Journal.agent_state`."""
     values = {"agent": agent, "account": account, "open": session_open, "scope": agent_scope(agent, account)}
     row = connection.execute(_AGENT, values).one()
@@ -69,10 +90,11 @@ def agent_state(connection: sa.Connection, agent: str, account: str, symbol: str
         realized_today=sum(realized, Decimal(0)),
         trades_today=row.trades,
         last_stop_at=row.last_stop,
-        day_open_equity=row.day_open,
-        peak_equity=row.peak,
+        day_open_equity=None if row.day_open is None else with_capital(row.day_open, row.kept, capital),
+        peak_equity=None if row.peak is None else with_capital(row.peak, row.kept, capital),
         open_intents=tuple(orders.unfinished(connection, agent, account)),
         pending_proposal=bool(row.pending),
+        capital=row.newest,
     )
 
 

@@ -9,7 +9,9 @@ from decimal import Decimal
 from ztrade.adapters.journal import account as books
 from ztrade.adapters.journal import cycles, messages, orders, records, state
 from ztrade.adapters.journal.engine import Database
-from ztrade.adapters.journal.rules import SentimentRecord
+from ztrade.adapters.journal.outbox import SqlOutbox
+from ztrade.adapters.journal.rules import SentimentRecord, check_unchanged
+from ztrade.adapters.journal.tallies import SqlTallies
 from ztrade.domain.ledger import (
     AccountState,
     AgentState,
@@ -110,10 +112,19 @@ class SqlJournal:
             orders.plan(connection, intent)
 
     def resolve(
-        self, client_order_id: str, state: IntentState, *, order: Order | None = None, reason: str = ""
+        self,
+        client_order_id: str,
+        state: IntentState,
+        *,
+        order: Order | None = None,
+        reason: str = "",
+        wall: datetime | None = None,
+        seen: Intent | None = None,
     ) -> None:
         with self._db.write() as connection:
-            account, changed = orders.resolve(connection, client_order_id, state, order, reason)
+            if seen is not None:
+                check_unchanged(orders.one(connection, client_order_id), seen)
+            account, changed = orders.resolve(connection, client_order_id, state, order, reason, wall)
             books.attribute(connection, account, changed)
 
     def intents(
@@ -154,9 +165,11 @@ class SqlJournal:
         with self._db.read() as connection:
             return state.account_state(connection, account, session_open)
 
-    def agent_state(self, agent: str, account: str, symbol: str, session_open: datetime) -> AgentState:
+    def agent_state(
+        self, agent: str, account: str, symbol: str, session_open: datetime, capital: Decimal | None = None
+    ) -> AgentState:
         with self._db.read() as connection:
-            return state.agent_state(connection, agent, account, symbol, session_open)
+            return state.agent_state(connection, agent, account, symbol, session_open, capital)
 
     def holdings(self, account: str | None = None) -> Sequence[Holding]:
         with self._db.read() as connection:
@@ -174,9 +187,11 @@ class SqlJournal:
         with self._db.read() as connection:
             return books.trip_listing(connection, agent=agent, since=since)
 
-    def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]:
+    def equity(
+        self, scope: str, since: datetime | None = None, capital: Decimal | None = None
+    ) -> Sequence[tuple[datetime, Decimal]]:
         with self._db.read() as connection:
-            return records.curve(connection, scope, since)
+            return records.curve(connection, scope, since, capital)
 
     def rebase(self, scope: str) -> None:
         with self._db.write() as connection:
@@ -193,9 +208,9 @@ class SqlJournal:
             cycles.check(connection, claim)
             records.propose(connection, proposal)
 
-    def proposals(self, *, state: ProposalState | None = None) -> Sequence[Proposal]:
+    def proposals(self, *, state: ProposalState | None = None, since: datetime | None = None) -> Sequence[Proposal]:
         with self._db.read() as connection:
-            return records.proposal_listing(connection, state)
+            return records.proposal_listing(connection, state, since)
 
     def decide_proposal(self, proposal_id: str, state: ProposalState, *, by: str, now: datetime) -> Proposal:
         with self._db.write() as connection:
@@ -226,6 +241,12 @@ class SqlJournal:
         with self._db.read() as connection:
             return messages.listing(connection, unsent=unsent, limit=limit)
 
-    def mark_sent(self, key: str, at: datetime) -> None:
-        with self._db.write() as connection:
-            messages.mark_sent(connection, key, at)
+    @property
+    def outbox(self) -> SqlOutbox:
+        """See :attr:`ztrade.ports.Journal.outbox`."""
+        return SqlOutbox(self._db)
+
+    @property
+    def tallies(self) -> SqlTallies:
+        """See :attr:`ztrade.ports.Journal.tallies`."""
+        return SqlTallies(self._db)

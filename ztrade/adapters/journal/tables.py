@@ -50,10 +50,13 @@ cycles = sa.Table(
     sa.Column("order_ids", Json, nullable=False),
     sa.Column("details", Json, nullable=False),
     sa.Column("timings", Json, nullable=False),
+    # counts cycles in the order in which they got their outcome: whoever counts goes on where it stopped
+    sa.Column("ended", sa.Integer),
     sa.UniqueConstraint("agent", "slot", "kind", "ordinal"),
     sa.CheckConstraint("reason <> ''", name="reason"),
 )
 sa.Index("ix_cycles_slot", cycles.c.slot)
+sa.Index("ix_cycles_ended", cycles.c.ended, unique=True)
 # PostgreSQL's "where" stands in the migrations alone: named here, it would load that dialect, 2 MB in every worker
 sa.Index(
     "ix_cycles_running",
@@ -86,6 +89,7 @@ intents = sa.Table(
     sa.Column("unfinished", sa.Boolean, nullable=False),
     sa.Column("order_id", _ID),
     sa.Column("sender", Words, nullable=False, server_default=""),
+    sa.Column("answered", Ratio),
 )
 sa.Index("ix_intents_agent_planned_at", intents.c.agent, intents.c.planned_at)
 sa.Index(
@@ -174,6 +178,7 @@ fills = sa.Table(
 )
 sa.Index("ix_fills_agent_at", fills.c.agent, fills.c.at)
 sa.Index("ix_fills_at", fills.c.at)
+sa.Index("ix_fills_agent_side", fills.c.agent, fills.c.side)
 
 books = sa.Table(
     "books",
@@ -234,6 +239,15 @@ peaks = sa.Table(
     metadata,
     sa.Column("scope", _NAME, primary_key=True),
     sa.Column("equity", Money, nullable=False),
+)
+
+# the capital that all points of a curve are kept with, and the one that the newest was measured with
+capitals = sa.Table(
+    "capitals",
+    metadata,
+    sa.Column("scope", _NAME, primary_key=True),
+    sa.Column("kept", Money, nullable=False),
+    sa.Column("newest", Money, nullable=False),
 )
 
 sentiments = sa.Table(
@@ -310,6 +324,37 @@ messages = sa.Table(
     sa.Column("sent_at", Instant),
 )
 sa.Index("ix_messages_unsent", messages.c.seq, sqlite_where=messages.c.sent_at.is_(None))
+
+# all instants of both are wall time
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("seq", sa.Integer, sa.ForeignKey("messages.seq"), primary_key=True, autoincrement=False),
+    sa.Column("channel", _NAME, primary_key=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("trouble", Words, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("lost", sa.Boolean, nullable=False),
+)
+sa.Index(
+    "ix_deliveries_waiting",
+    deliveries.c.channel,
+    deliveries.c.seq,
+    sqlite_where=deliveries.c.ended_at.is_(None),
+)
+sa.Index("ix_deliveries_ended", deliveries.c.channel, deliveries.c.ended_at)
+
+channels = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("name", _NAME, primary_key=True),
+    sa.Column("owner", Words, nullable=False),
+    sa.Column("lease_until", Instant),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("since", Instant),
+    sa.Column("trouble", Words, nullable=False),
+    sa.Column("resume", Instant),
+)
 
 # exchange time: where breakers begin to measure anew
 releases = sa.Table(

@@ -13,10 +13,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ztrade.adapters.journal.engine import Database
+from ztrade.adapters.journal.sharing import share
 from ztrade.errors import ConfigError, DataError, JournalUnavailable
 
 #: the newest migration in ``migrations/versions``; a test compares the two
-HEAD = "0003"
+HEAD = "0006"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
 
@@ -24,14 +25,25 @@ _SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+
 def prepare(url: str, *, create: bool, busy: timedelta) -> Database:
     """Return the database at ``url`` with this version's tables; see :func:`ztrade.adapters.journal.open_journal`."""
     database = Database(_parse(url), busy)
-    if database.path is not None:
-        _check_place(database.path, create=create)
     try:
+        if database.path is not None:
+            _check_place(database.path, create=create)
         _bring_up(database, create=create)
         database.pin()
     finally:
         database.close()
     return database
+
+
+def revision(url: str) -> str | None:
+    """Look at the tables' revision; see :func:`ztrade.adapters.journal.revision`."""
+    database = Database(_parse(url), timedelta(seconds=10))
+    if database.path is not None and not database.path.exists():
+        return None
+    try:
+        return _version(database)
+    finally:
+        database.close()
 
 
 def _parse(url: str) -> sa.URL:
@@ -52,6 +64,14 @@ def _parse(url: str) -> sa.URL:
 
 
 def _check_place(path: Path, *, create: bool) -> None:
+    try:
+        _check(path, create=create)
+    except PermissionError as error:
+        # a folder on the way that this user may not enter
+        raise JournalUnavailable(f"journal {path}: {error.strerror}{_ENTER}") from None
+
+
+def _check(path: Path, *, create: bool) -> None:
     where, directory = f"journal {path}", path.parent
     if not directory.is_dir():
         raise ConfigError(where, f"the directory {directory} does not exist", fix=f"mkdir -p {directory}")
@@ -72,6 +92,8 @@ def _check_place(path: Path, *, create: bool) -> None:
         )
 
 
+#: the usual mistake: a person who is not in the group of the operators, or has not logged in since
+_ENTER = "; fix: become a member of the group that it belongs to, and log in again"
 _RESTORE = "restore a backup, or move the file away to begin a new journal"
 
 
@@ -104,10 +126,7 @@ def _one_at_a_time(database: Database) -> Iterator[None]:
     if database.path is None:
         yield
         return
-    try:
-        lock = os.open(f"{database.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise JournalUnavailable(f"journal {database}: {error.filename}: {error.strerror}") from error
+    lock = _open(database, Path(f"{database.path}.lock"))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -115,10 +134,29 @@ def _one_at_a_time(database: Database) -> Iterator[None]:
         os.close(lock)
 
 
+def _open(database: Database, path: Path) -> int:
+    try:
+        new = not path.exists()
+        # never through a link: root looks in here, too, and others may put one there
+        found = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+        if new:
+            share(found, path.parent)
+        return found
+    except OSError as error:
+        fix = _ENTER if isinstance(error, PermissionError) else ""
+        raise JournalUnavailable(f"journal {database}: {error.filename}: {error.strerror}{fix}") from error
+
+
 def _use_write_ahead_log(database: Database) -> None:
-    """Switch the file over, making it where there is none; it keeps the mode."""
+    """Switch the file over, making it where there is none; it keeps the mode.
+
+    The files beside it get its permissions. The group's are the umask's to decide: under systemd operators share it.
+    """
     if database.path is None:
         return
+    if not database.path.exists():
+        # never one that is there: closing it would drop the locks of every connection that this process has to it
+        os.close(_open(database, database.path))
     with database.failures():
         connection = sqlite3.connect(database.path, timeout=10)
         try:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol
 
-from ztrade.domain.decision import SourceReading
 from ztrade.domain.ledger import (
     AccountState,
     AgentState,
@@ -39,8 +38,12 @@ from ztrade.domain.types import (
     Position,
     Quote,
 )
-
-T = TypeVar("T")
+from ztrade.ports.metrics import Metrics as Metrics
+from ztrade.ports.outbox import Outbox as Outbox
+from ztrade.ports.sentiment import GradingScorer as GradingScorer
+from ztrade.ports.sentiment import SentimentScorer as SentimentScorer
+from ztrade.ports.sentiment import SentimentSource as SentimentSource
+from ztrade.ports.tallies import Tallies as Tallies
 
 
 def nobody_is_gone(_owner: str) -> bool:
@@ -143,43 +146,6 @@ class News(Protocol):
         ...
 
 
-class SentimentScorer(Protocol):
-    """Turns texts into scores in [-1, 1], one per text, in order. Never raises for any text.
-
-    A score beyond +/-0.05 has a direction. ``name`` holds the version: the journal keeps it with each score.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    def score(self, texts: Sequence[str], about: Sequence[str] = ()) -> Sequence[float]:
-        """Score ``texts``; where one names several companies, what it says of the one that ``about`` names."""
-        ...
-
-
-@runtime_checkable
-class GradingScorer(SentimentScorer, Protocol):
-    """A scorer with another one behind it."""
-
-    def graded(self, texts: Sequence[str], about: Sequence[str] = ()) -> Sequence[tuple[float, str]]:
-        """Return for each text the score, and the name of the scorer that gave it."""
-        ...
-
-
-class SentimentSource(Protocol):
-    """One place where opinion comes from (news, filings, a forum)."""
-
-    name: str
-
-    def read(self, symbol: str, aliases: Sequence[str], at: datetime) -> SourceReading | None:
-        """Return the reading at ``at``, None where the source has nothing on the symbol.
-
-        Raises:
-            TemporaryError: the source is down; it then costs nothing but its weight.
-        """
-        ...
-
-
 class Journal(Protocol):
     """The truth. Every method may raise :class:`~ztrade.errors.JournalUnavailable`; writes are atomic, one per call."""
 
@@ -246,9 +212,20 @@ class Journal(Protocol):
         ...
 
     def resolve(
-        self, client_order_id: str, state: IntentState, *, order: Order | None = None, reason: str = ""
+        self,
+        client_order_id: str,
+        state: IntentState,
+        *,
+        order: Order | None = None,
+        reason: str = "",
+        wall: datetime | None = None,
+        seen: Intent | None = None,
     ) -> None:
-        """Write what became of an intent, with the order (and its legs) as the exchange has it."""
+        """Write what became of an intent, with the order (and its legs) as the exchange has it.
+
+        ``wall`` is given where that is the word on an order that left, or may have. ``seen`` is the intent as whoever
+        decides on it has read it: raises Rejected where it is another by now, and nothing is written.
+        """
         ...
 
     def intents(
@@ -286,7 +263,11 @@ class Journal(Protocol):
 
     def account_state(self, account: str, session_open: datetime) -> AccountState: ...
 
-    def agent_state(self, agent: str, account: str, symbol: str, session_open: datetime) -> AgentState: ...
+    def agent_state(
+        self, agent: str, account: str, symbol: str, session_open: datetime, capital: Decimal | None = None
+    ) -> AgentState:
+        """Return the agent's state, its equity as if ``capital`` had been its capital all along (:meth:`equity`)."""
+        ...
 
     def holdings(self, account: str | None = None) -> Sequence[Holding]:
         """Return holdings that are not flat."""
@@ -300,8 +281,14 @@ class Journal(Protocol):
 
     def round_trips(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[RoundTrip]: ...
 
-    def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]:
-        """Return an equity curve, oldest first; ``scope`` is ``agent:NAME@ACCOUNT`` or ``account:NAME``."""
+    def equity(
+        self, scope: str, since: datetime | None = None, capital: Decimal | None = None
+    ) -> Sequence[tuple[datetime, Decimal]]:
+        """Return an equity curve, oldest first; ``scope`` is ``agent:NAME@ACCOUNT`` or ``account:NAME``.
+
+        A change of an agent's capital is neither gain nor loss, so whoever compares points says with which ``capital``
+        he wants all of them; without it they are as the journal keeps them, with the first one that it saw.
+        """
         ...
 
     def rebase(self, scope: str) -> None:
@@ -311,7 +298,9 @@ class Journal(Protocol):
     # -- proposals, halts --------------------------------------------------------------------------------------------
     def propose(self, claim: Claim, proposal: Proposal) -> None: ...
 
-    def proposals(self, *, state: ProposalState | None = None) -> Sequence[Proposal]: ...
+    def proposals(self, *, state: ProposalState | None = None, since: datetime | None = None) -> Sequence[Proposal]:
+        """Return proposals made at ``since`` or later, oldest first."""
+        ...
 
     def decide_proposal(self, proposal_id: str, state: ProposalState, *, by: str, now: datetime) -> Proposal:
         """Move a pending proposal on by compare-and-set.
@@ -340,11 +329,17 @@ class Journal(Protocol):
         ...
 
     def messages(self, *, unsent: bool = False, limit: int = 100) -> Sequence[Message]:
-        """Return the oldest messages, those that are not sent only where ``unsent``."""
+        """Return the oldest messages; where ``unsent``, those only that wait for a channel, or for the keeper."""
         ...
 
-    def mark_sent(self, key: str, at: datetime) -> None:
-        """Note (wall time) that a message was sent; the first time counts."""
+    @property
+    def outbox(self) -> Outbox:
+        """What became of the messages on each channel."""
+        ...
+
+    @property
+    def tallies(self) -> Tallies:
+        """What is new, for whoever counts."""
         ...
 
 
@@ -373,13 +368,16 @@ class Halts(Protocol):
 
 
 class AlertChannel(Protocol):
-    def send(self, severity: str, title: str, text: str) -> None: ...
+    """One way to reach people. It may be slow: nothing that trades waits for one."""
 
+    def send(self, message: Message) -> Mapping[str, str]:
+        """Hand the message in, once; returns when it was taken: whom of its receivers it will not reach, and why.
 
-class Metrics(Protocol):
-    """Counters and durations; never raises."""
-
-    def count(self, name: str, value: float = 1, labels: Mapping[str, str] | None = None) -> None: ...
+        Raises:
+            ChannelDown: it was not surely taken: try again later.
+            MessageRefused: it will never be taken.
+        """
+        ...
 
 
 class Gather(Protocol):

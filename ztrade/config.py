@@ -9,34 +9,40 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-import tomllib
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
-from ztrade.config_credentials import SERVICES, Keys, key_pair, texts
+from ztrade.config_checks import EMBEDDED as EMBEDDED
+from ztrade.config_checks import check
+from ztrade.config_credentials import (
+    SERVICES,
+    Keys,
+    Login,
+    Unreadable,
+    alert_secret,
+    alert_secrets,
+    key_pair,
+    login_in,
+    read_credentials,
+    texts,
+)
+from ztrade.config_files import digest, read_toml, validated
 from ztrade.config_schema import AgentFile, MainFile
 from ztrade.domain.agent import AccountLimits, Agent, canonical_name
 from ztrade.domain.limits import contradictions, idle_beside_account, idle_limits
+from ztrade.domain.sla import Objectives
 from ztrade.errors import ConfigError
 
-#: the account name under which the journal keeps what happens on the embedded exchange
-EMBEDDED = "embedded"
-#: where Alpaca trades real money
-LIVE_HOST = "api.alpaca.markets"
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+#: among the digests the main file, which is no agent's
+MAIN = ""
+AGENT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 #: what `logs`, `stop` and `restart` mean by other things than agents
 _TAKEN = frozenset({"beat", "exchange", "flower", "redis", "worker"})
-_PASSWORD = re.compile(r"(://[^/@]*:)[^/@]*@")
-#: characters of a wrong value that a message shows
-_LONGEST_SHOWN = 120
+#: what members of ztrade-operators log in to ztrade's own Redis with
+OPERATORS_LOGIN = Path("/etc/ztrade/operators/redis")
 #: variables with the prefix that are not overrides of keys
 _PLAIN = {"ZTRADE_CONFIG", "ZTRADE_STATE"}
 
@@ -53,7 +59,11 @@ class AccountConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that was configured; ``main`` keeps the sections that need no translation."""
+    """Everything that was configured; ``main`` keeps the sections that need no translation.
+
+    ``digests`` tell the files from what they may be later: by agent, and under :data:`MAIN` the main one's. What the
+    environment overrides is not in them: it differs from one program to the next.
+    """
 
     path: Path
     state_dir: Path
@@ -62,6 +72,7 @@ class Config:
     accounts: Mapping[str, AccountConfig]
     limits: AccountLimits
     warnings: tuple[str, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def redis_url(self) -> str:
@@ -71,6 +82,23 @@ class Config:
     @property
     def journal_url(self) -> str:
         return self.main.journal.url or f"sqlite:///{self.state_dir}/journal.db"
+
+    @property
+    def objectives(self) -> Objectives:
+        """What is promised of slots and orders."""
+        return Objectives(**self.main.sla.model_dump())
+
+    @property
+    def log_dir(self) -> Path | None:
+        """The directory of log files; None where lines go to the journal or standard output."""
+        directory = self.main.log.directory
+        return (self.path.parent / _at_home(directory, f"{self.path}: log.directory")).absolute() if directory else None
+
+    @property
+    def credentials_file(self) -> Path:
+        """The file with the keys: the unit's credential where systemd hands one over, else the one beside ours."""
+        named = self.path.parent / self.main.credentials
+        return credential(named.name) or named
 
     def agent(self, name: str) -> Agent:
         """Return the agent by name (``agent_spy`` is accepted for ``spy``).
@@ -90,9 +118,8 @@ class Config:
         Raises:
             ConfigError: the file is readable by others, or malformed.
         """
-        path = self.path.parent / self.main.credentials
-        section = _read_credentials(path, self.accounts).get(account)
-        return None if section is None else key_pair(section, f"{path}: [{account}]")
+        section = self._credentials().get(account)
+        return None if section is None else key_pair(section, f"{self.credentials_file}: [{account}]")
 
     def secrets(self, service: str) -> tuple[str, ...] | None:
         """Read what the credentials file has for one of ``SERVICES``; None where it is absent.
@@ -100,9 +127,54 @@ class Config:
         Raises:
             ConfigError: the file is readable by others, or malformed.
         """
-        path = self.path.parent / self.main.credentials
-        section = _read_credentials(path, self.accounts).get(service)
-        return None if section is None else texts(section, SERVICES[service], f"{path}: [{service}]")
+        section = self._credentials().get(service)
+        return None if section is None else texts(section, SERVICES[service], f"{self.credentials_file}: [{service}]")
+
+    def alert_secrets(self) -> Mapping[str, str]:
+        """Read the secret of each alert channel, empty where it needs none. Raises ConfigError."""
+        wanted = {name: channel.secret for name, channel in self.main.alerts.channels.items()}
+        return alert_secrets(self._credentials(), wanted, str(self.credentials_file)) if wanted else {}
+
+    def alert_secret(self, channel: str) -> str:
+        """Read the secret of one alert channel, empty where it needs none. Raises ConfigError."""
+        key = self.main.alerts.channels[channel].secret
+        # what needs no secret needs no file of secrets that is in order
+        return alert_secret(self._credentials(), channel, key, str(self.credentials_file)) if key else ""
+
+    def ca_file(self, channel: str) -> str:
+        """Return the file of authorities for a channel's mail server, empty for the system's. Raises ConfigError."""
+        name = self.main.alerts.channels[channel].ca_file
+        if not name:
+            return ""
+        path = (self.path.parent / name).absolute()
+        # not is_file(): a folder that is not ours would end it in an error of its own
+        if not os.path.isfile(path):  # noqa: PTH113
+            where, what = f"{self.path}: alerts.channels.{channel}.ca_file", f"{path} is no file that can be seen"
+            raise ConfigError(where, what, fix="name a file of PEM certificates that the service may read")
+        return str(path)
+
+    def lacks_keys(self, account: str) -> bool:
+        """Tell whether the account surely has no keys; not where this user may not look: it needs none either.
+
+        Raises:
+            ConfigError: the file is readable by others, or malformed.
+        """
+        try:
+            return self.keys(account) is None
+        except Unreadable:
+            return False
+
+    def may_read_keys(self) -> bool:
+        """Tell whether this user may look at the keys; true where there are none."""
+        try:
+            self._credentials()
+        except Unreadable:
+            return False
+        return True
+
+    def _credentials(self) -> Mapping[str, Any]:
+        path = self.credentials_file
+        return read_credentials(path, self.accounts, guarded=path == credential(path.name))
 
     def with_state(self, state_dir: Path) -> Self:
         """Return the same configuration with its state elsewhere."""
@@ -127,6 +199,11 @@ def default_state_dir() -> Path:
     return _at_home(base, "state directory").absolute() / "ztrade"
 
 
+def journal_stream() -> str:
+    """Return ``$JOURNAL_STREAM``: which device and inode systemd connected to the journal; empty where none."""
+    return os.environ.get("JOURNAL_STREAM", "")
+
+
 def child_environment(more: Mapping[str, str]) -> dict[str, str]:
     """Return this process' environment and ``more``, for a program that is started."""
     return {**os.environ, **more}
@@ -138,31 +215,86 @@ def default_environment(values: Mapping[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What systemd says to a service that it starts.
+
+    Args:
+        notify: the socket that hears of its state (sd_notify(3)), empty where nobody listens.
+        watchdog: how often it must be heard of (sd_watchdog_enabled(3)), None where it need not.
+        sockets: how many open sockets it was handed, the first as descriptor 3 (sd_listen_fds(3)).
+    """
+
+    notify: str = ""
+    watchdog: timedelta | None = None
+    sockets: int = 0
+
+
+def supervision() -> Supervision:
+    """Read what systemd says to this very process; what was meant for a parent is not for a child."""
+    said, me = os.environ, str(os.getpid())
+    watched = said.get("WATCHDOG_PID", me) == me and said.get("WATCHDOG_USEC", "")
+    handed = said.get("LISTEN_FDS", "0") if said.get("LISTEN_PID") == me else "0"
+    return Supervision(
+        said.get("NOTIFY_SOCKET", ""), timedelta(microseconds=int(watched)) if watched else None, int(handed)
+    )
+
+
+def failure() -> Mapping[str, str]:
+    """Return what systemd says of the unit that failed, to the one that it names in OnFailure= (systemd.exec(5))."""
+    prefix = "MONITOR_"
+    return {name.removeprefix(prefix).lower(): said for name, said in os.environ.items() if name.startswith(prefix)}
+
+
+def credential(name: str) -> Path | None:
+    """Return the file of a credential that the unit loads (LoadCredential=), None where there is none by that name."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder, name) if folder else None
+    return path if path is not None and path.exists() else None
+
+
+def redis_login(url: str = "") -> Login | None:
+    """Return the login for a Redis (empty: whichever), from the unit's credentials, else the operators' file."""
+    return login_in(credential("redis") or OPERATORS_LOGIN, url)
+
+
 def load_config(path: Path | None = None) -> Config:
     """Read and check the main file, the agent files and the environment.
 
     Raises:
         ConfigError: anything is wrong; nothing was started or written.
     """
+    plain = load_main(path)
+    agents, digests = _load_agents(plain.path.parent / plain.main.agents_dir, plain.main)
+    config = replace(plain, agents=agents, digests={**plain.digests, **digests})
+    check(config)
+    return replace(config, warnings=tuple(_warnings(config)))
+
+
+def load_main(path: Path | None = None) -> Config:
+    """Read the main file and the environment alone: enough to find the journal when an agent's file is wrong.
+
+    Raises:
+        ConfigError: the main file or an override is wrong.
+    """
     path = (path or default_config_path()).absolute()
-    main = _validated(MainFile, _overridden(_read_toml(path)), path)
-    agents = _load_agents(path.parent / main.agents_dir, main)
+    raw = read_toml(path)
+    digests = {MAIN: digest(raw)}
+    main = validated(MainFile, _overridden(raw), path)
     accounts = {name: AccountConfig(name, a.kind, a.trading_url, a.data_url) for name, a in main.accounts.items()}
     limits = AccountLimits(**main.limits.model_dump())
-    config = Config(path, _state_dir(path, main), main, agents, accounts, limits)
-    _check_accounts(config)
-    _check_scorer(config)
-    return replace(config, warnings=tuple(_warnings(config)))
+    return Config(path, _state_dir(path, main), main, {}, accounts, limits, digests=digests)
 
 
 def _warnings(config: Config) -> Iterator[str]:
     if not config.agents:
         yield f"{config.path.parent / config.main.agents_dir} has no agent files: nothing will trade"
+    yield from config.main.alerts.unheard(config.agents)
     for agent in config.agents.values():
         yield from idle_limits(agent)
         yield from idle_beside_account(agent, config.limits)
-        if not agent.dry_run and config.keys(agent.account) is None:
-            file = config.path.parent / config.main.credentials
+        if not agent.dry_run and config.lacks_keys(agent.account):
+            file = config.credentials_file
             yield f"{agent.name}: account {agent.account} has no keys in {file}: every cycle will fail"
 
 
@@ -177,21 +309,6 @@ def _at_home(path: str, where: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise ConfigError(where, f"{path!r} is in a home directory that does not exist", fix="write it out") from None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        # Windows' editors begin a file with a byte order mark
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    except FileNotFoundError:
-        raise ConfigError(
-            str(path), "the file does not exist", fix="name one with --config or ZTRADE_CONFIG, or try `ztrade demo`"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), f"cannot be read: {error}") from None
-    except (ValueError, RecursionError) as error:
-        # the parser lets numbers of thousands of digits and thousands of brackets end it in ways of their own
-        raise ConfigError(str(path), f"is not valid TOML: {error}") from None
 
 
 def _overridden(raw: dict[str, Any]) -> dict[str, Any]:
@@ -224,67 +341,32 @@ def _section(schema: Any, key: str) -> Any:
     return found.annotation if found is not None else None
 
 
-def _validated(model: Any, raw: Mapping[str, Any], path: Path) -> Any:
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError(str(path), _say(error)) from None
-
-
-def _say(error: ValidationError) -> str:
-    """Turn pydantic's list into one line per mistake: key, what is wrong, what was found."""
-    lines = []
-    for entry in error.errors():
-        key = ".".join(str(part) for part in entry["loc"]) or "(file)"
-        found = "" if isinstance(entry["input"], dict) else f" (found {_shown(entry['input'])})"
-        if entry["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key")
-        elif entry["type"] == "missing":
-            lines.append(f"{key}: is missing")
-        elif entry["type"] in ("model_type", "dict_type"):
-            lines.append(f"{key}: must be a table{found}")
-        else:
-            lines.append(f"{key}: {entry['msg'].removeprefix('Value error, ')}{found}")
-    return "; ".join(lines)
-
-
-def _shown(value: object) -> str:
-    """Spell a value as a file would, not as Python does."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        value = _PASSWORD.sub(r"\1***@", value)
-    text = str(value) if isinstance(value, Decimal | int | date) else repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
-def _load_agents(folder: Path, main: MainFile) -> dict[str, Agent]:
+def _load_agents(folder: Path, main: MainFile) -> tuple[dict[str, Agent], dict[str, str]]:
+    """Return the agents, and what tells their files from what they may be later."""
     if not folder.is_dir():
         raise ConfigError(str(folder), "the agents' folder does not exist", fix="create it, or set agents_dir")
     if not os.access(folder, os.R_OK | os.X_OK):
         # a glob would find nothing and say nothing
         raise ConfigError(str(folder), "the agents' folder cannot be read", fix=f"let uid {os.getuid()} read it")
     agents: dict[str, Agent] = {}
+    digests: dict[str, str] = {}
     for path in sorted(folder.glob("*.toml")):
-        agent = load_agent(path, main)
+        raw = read_toml(path)
+        agent = _agent(path, raw, main)
         if agent.name in agents:
             raise ConfigError(str(path), f"a second file for agent {agent.name!r}", fix="keep one of the two")
-        agents[agent.name] = agent
-    return agents
+        agents[agent.name], digests[agent.name] = agent, digest(raw)
+    return agents, digests
 
 
-def load_agent(path: Path, main: MainFile) -> Agent:
-    """Read one agent file; its name is the file's.
-
-    Raises:
-        ConfigError: a key is unknown, missing, wrong, or contradicts another.
-    """
+def _agent(path: Path, raw: Mapping[str, Any], main: MainFile) -> Agent:
+    """Return the agent of a file, whose name is its own."""
     name = canonical_name(path.stem)
-    if not _NAME.fullmatch(name):
+    if not AGENT_NAME.fullmatch(name):
         raise ConfigError(str(path), "the file's name is the agent's: lower-case letters, digits, - and _, at most 32")
     if name in _TAKEN or name.startswith(("worker-", "agent_")):
         raise ConfigError(str(path), f"an agent cannot be named {name!r}: the commands mean something else by it")
-    file: AgentFile = _validated(AgentFile, _read_toml(path), path)
+    file: AgentFile = validated(AgentFile, raw, path)
     agent = file.to_agent(name)
     if agent.account not in main.accounts:
         raise ConfigError(
@@ -303,69 +385,6 @@ def _check_strategy(agent: Agent, path: Path) -> None:
         create(agent.strategy, agent.parameters)
     except (ValueError, ConfigError) as error:
         raise ConfigError(f"{path}: [strategy]", str(error)) from None
-
-
-def _check_scorer(config: Config) -> None:
-    section = config.main.sentiment
-    if section.scorer in ("ztrade", "vader"):
-        return
-    if not section.model:
-        raise ConfigError(f"{config.path}: sentiment.model", "names no model", fix="the provider's name of one")
-    if config.secrets(section.scorer) is None:
-        where = f"{config.path.parent / config.main.credentials}: [{section.scorer}]"
-        raise ConfigError(where, "api_key is missing", fix='put it there, or set scorer = "ztrade"')
-
-
-def _check_accounts(config: Config) -> None:
-    for section in config.accounts.values():
-        host = (urlsplit(section.trading_url).hostname or "").rstrip(".")
-        if section.kind == "paper" and host == LIVE_HOST:
-            raise ConfigError(
-                f"{config.path}: accounts.{section.name}.trading_url",
-                f"{section.trading_url!r} trades real money, and the account is of kind paper",
-                fix="leave trading_url out, or make it an account of kind live with its switches",
-            )
-    seen: dict[tuple[str, str], str] = {}
-    for agent in config.agents.values():
-        account = EMBEDDED if agent.dry_run else agent.account
-        other = seen.setdefault((account, agent.symbol), agent.name)
-        if other != agent.name:
-            raise ConfigError(
-                f"agents {other!r} and {agent.name!r}",
-                f"both trade {agent.symbol} on account {account}",
-                "resting orders of one make the other's orders wash trades",
-                "give them different symbols or accounts",
-            )
-        if not agent.dry_run and config.accounts[agent.account].kind == "live":
-            _check_live(config, agent)
-
-
-def _check_live(config: Config, agent: Agent) -> None:
-    missing = []
-    if agent.account != "live":
-        missing.append('account = "live" in the agent file (live accounts carry that name)')
-    if not config.main.allow_live:
-        missing.append("allow_live = true in ztrade.toml")
-    if config.keys(agent.account) is None:
-        missing.append(f"[{agent.account}] key_id and secret_key in {config.main.credentials}")
-    if missing:
-        raise ConfigError(
-            f"agent {agent.name!r}", "live money is not switched on", fix="missing: " + "; ".join(missing)
-        )
-
-
-def _read_credentials(path: Path, accounts: Container[str]) -> Mapping[str, Any]:
-    if not path.exists():
-        return {}
-    if not path.is_file():
-        raise ConfigError(str(path), "is not a file", fix="set credentials to the file with the keys")
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(str(path), "others can read the keys", fix=f"chmod 600 {path}")
-    found = _read_toml(path)
-    for name in found:
-        if name not in accounts and name not in SERVICES:
-            raise ConfigError(f"{path}: {name}", "is no account of ztrade.toml", fix="name it as under [accounts]")
-    return found
 
 
 def hard_time_limit(every: timedelta) -> timedelta:

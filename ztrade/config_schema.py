@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
+from ztrade.config_alerts import AlertsSection
 from ztrade.config_values import (
     Contact,
     Count,
@@ -22,6 +23,7 @@ from ztrade.config_values import (
     Ratio,
     RedisUrl,
     Rest,
+    Section,
     Share,
     SocketPath,
     Span,
@@ -29,60 +31,58 @@ from ztrade.config_values import (
     Symbol,
     Unit,
     Url,
+    UrlPrefix,
     Wait,
 )
 from ztrade.domain.agent import Agent, BreakerLimits, Limits, SessionKind, Weights
+from ztrade.domain.sla import Objectives
 
-_DEFAULTS, _BREAKERS = Limits(), BreakerLimits()
+_DEFAULTS, _BREAKERS, _OBJECTIVES = Limits(), BreakerLimits(), Objectives()
 #: where a float is still exact to the unit
 _PARAMETER_LIMIT = 10**15
-#: names of accounts end up in the keys of Redis, and this one is the embedded exchange's
-_ACCOUNT = re.compile(r"(?!embedded$)[a-z][a-z0-9_-]{0,31}", re.ASCII)
+#: names of accounts end up in the keys of Redis; these are the embedded exchange's, and a section of the credentials
+_ACCOUNT = re.compile(r"(?!(embedded|alerts)$)[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RedisSection(_Section):
+class RedisSection(Section):
     """``url`` empty: the embedded Valkey on a unix socket in the state directory."""
 
     url: RedisUrl = ""
 
 
-class JournalSection(_Section):
+class JournalSection(Section):
     """``url`` empty: SQLite in the state directory."""
 
     url: JournalUrl = ""
 
 
-class ExchangeSection(_Section):
+class ExchangeSection(Section):
     """The embedded exchange, where every dry run trades."""
 
     url: ExchangeUrl = "http://127.0.0.1:8642"
     socket: SocketPath = ""
 
 
-class AlpacaSection(_Section):
+class AlpacaSection(Section):
     feed: Literal["iex", "sip", "delayed_sip"] = "iex"
     requests_per_minute: Annotated[Count, Field(ge=10, le=10_000)] = 200
     connect_timeout: Wait = timedelta(seconds=3)
     read_timeout: Wait = timedelta(seconds=10)
 
 
-class AccountSection(_Section):
+class AccountSection(Section):
     kind: Literal["paper", "live"]
     trading_url: Url = ""
     data_url: Url = ""
 
 
-class AccountLimitsSection(_Section):
+class AccountLimitsSection(Section):
     max_deployed: Share = Decimal("0.80")
     max_daily_loss: Money = Decimal(2000)
     max_drawdown: Ratio = Decimal("0.20")
 
 
-class SentimentSection(_Section):
+class SentimentSection(Section):
     """Weight per source, renormalised over those that answer; ``contact`` and ``stories`` empty: that source is off."""
 
     scorer: Literal["ztrade", "vader", "anthropic", "openai"] = "ztrade"
@@ -100,22 +100,45 @@ class SentimentSection(_Section):
     patience: Wait = timedelta(seconds=10)
 
 
-class BeatSection(_Section):
+class BeatSection(Section):
     """``test_task`` nothing: off; a duration sends the test task to every worker that often (development only)."""
 
     test_task: Rest = timedelta(0)
 
 
-class FlowerSection(_Section):
+class FlowerSection(Section):
+    """``control``: its users may send and revoke tasks and shut workers down; ``url_prefix``: its path at a proxy."""
+
     host: Host = "127.0.0.1"
     port: Annotated[Count, Field(ge=1, le=65535)] = 5555
+    control: Switch = False
+    url_prefix: UrlPrefix = ""
 
 
-class LogSection(_Section):
+class ExporterSection(Section):
+    """``port`` of 127.0.0.1; 0: the stack under supervisor runs none."""
+
+    port: Annotated[Count, Field(ge=0, le=65535)] = 9540
+
+
+class LogSection(Section):
+    """``directory`` empty: to the journal under systemd, else to standard output."""
+
     level: Literal["debug", "info", "warning", "error"] = "info"
+    directory: PathText = ""
 
 
-class MainFile(_Section):
+class SlaSection(Section):
+    """Objectives: shares of good events, and the times (wall) that they speak of."""
+
+    done_in_time: Share = _OBJECTIVES.done_in_time
+    done_within: Span = _OBJECTIVES.done_within
+    not_missed: Share = _OBJECTIVES.not_missed
+    order_known: Share = _OBJECTIVES.order_known
+    order_known_within: Span = _OBJECTIVES.order_known_within
+
+
+class MainFile(Section):
     """``ztrade.toml``."""
 
     state_dir: PathText = ""
@@ -131,18 +154,23 @@ class MainFile(_Section):
     sentiment: SentimentSection = SentimentSection()
     beat: BeatSection = BeatSection()
     flower: FlowerSection = FlowerSection()
+    exporter: ExporterSection = ExporterSection()
     log: LogSection = LogSection()
+    alerts: AlertsSection = AlertsSection()
+    sla: SlaSection = SlaSection()
 
     @field_validator("accounts")
     @classmethod
     def _names(cls, value: dict[str, AccountSection]) -> dict[str, AccountSection]:
         for name in value:
             if not _ACCOUNT.fullmatch(name):
-                raise ValueError(f"{name!r} is no account name: lower-case letters, digits, - and _, not 'embedded'")
+                raise ValueError(
+                    f"{name!r} is no account name: lower-case letters, digits, - and _, not 'embedded' or 'alerts'"
+                )
         return value
 
 
-class ScheduleSection(_Section):
+class ScheduleSection(Section):
     every: Duration
     delay: Duration = timedelta(0)
     sessions: tuple[SessionKind, ...] = (SessionKind.REGULAR,)
@@ -175,7 +203,7 @@ def _number(key: str, value: object) -> float:
     return float(value)
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     max_position_value: Money = _DEFAULTS.max_position_value
     max_daily_trades: Annotated[Count, Field(ge=0, le=1000)] = _DEFAULTS.max_daily_trades
     min_confidence: Unit = _DEFAULTS.min_confidence
@@ -189,7 +217,7 @@ class LimitsSection(_Section):
     price_collar: Ratio = _DEFAULTS.price_collar
 
 
-class BreakersSection(_Section):
+class BreakersSection(Section):
     """How many of a thing make the agent reducing until a person releases it."""
 
     loss_streak: Annotated[Count, Field(ge=1, le=1000)] = _BREAKERS.loss_streak
@@ -198,13 +226,13 @@ class BreakersSection(_Section):
     troubled_cycles: Annotated[Count, Field(ge=1, le=1000)] = _BREAKERS.troubled_cycles
 
 
-class WeightsSection(_Section):
+class WeightsSection(Section):
     sentiment: Unit = 0.6
     technical: Unit = 0.4
     threshold: Unit = 0.30
 
 
-class AgentFile(_Section):
+class AgentFile(Section):
     """``agents/NAME.toml``."""
 
     symbol: Symbol

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ztrade.domain.durations import parse_duration
 
@@ -21,6 +21,12 @@ _LONGEST_WAIT = timedelta(minutes=5)
 _SHORTEST_REST = timedelta(seconds=1)
 _TICKER = re.compile(r"[A-Z][A-Z0-9]{0,9}(\.[A-Z]{1,2})?")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
+
+
+class Section(BaseModel):
+    """A table of a file: unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _duration(value: object) -> object:
@@ -59,6 +65,12 @@ def _finite(value: object) -> object:
         raise ValueError("must be a number, not true or false")
     if isinstance(value, float | Decimal) and not Decimal(value).is_finite():
         raise ValueError("must be a finite number")
+    return value
+
+
+def _share(value: Decimal) -> Decimal:
+    if value > 1:
+        raise ValueError("must be at most 1: it is a share, and 0.995 is 99.5 %")
     return value
 
 
@@ -109,6 +121,34 @@ def _contact(value: str) -> str:
     if value and not re.fullmatch(r"[ -~]*[^@\s]+@[^@\s]+\.[^@\s]+[ -~]*", value, re.ASCII):
         raise ValueError("must be a name and an e-mail address on one line")
     return value
+
+
+def _address(value: str) -> str:
+    # in a header or an SMTP command, anything else would be another header or command
+    if not re.fullmatch(r"[A-Za-z0-9._%+'=/-]+@[A-Za-z0-9.-]+", value, re.ASCII) or value.startswith("-"):
+        raise ValueError("must be a plain e-mail address, like ann@example.com")
+    return value
+
+
+def webhook_url(url: str) -> str:
+    """Check the address of a webhook, which is a secret: no message shows it.
+
+    Raises:
+        ValueError: it cannot be one, or it would travel in the clear.
+    """
+    parts = _split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path in ("", "/") or "@" in parts.netloc:
+        raise ValueError("must look like https://hooks.slack.com/services/...")
+    if parts.scheme == "http" and not _is_here(_host(parts.hostname)):
+        raise ValueError("must begin with https://: whoever reads it on the way can write to the channel")
+    return url
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _split(url: str) -> SplitResult:
@@ -201,6 +241,18 @@ def journal_url(url: str) -> str:
     return url
 
 
+def url_prefix(text: str) -> str:
+    """Check the path under which a proxy serves something, and return it without its slashes.
+
+    Raises:
+        ValueError: it is no plain path.
+    """
+    plain = text.strip("/")
+    if not re.fullmatch(r"([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?", plain, re.ASCII):
+        raise ValueError("must be a path of letters, digits, - and _, like /flower")
+    return plain
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Span = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_lasting)]
 Wait = Annotated[Span, AfterValidator(_wait)]
@@ -210,7 +262,7 @@ Count = Annotated[int, BeforeValidator(_finite)]
 #: the journal keeps money in millionths, in 64 bits
 Money = Annotated[Decimal, BeforeValidator(_finite), Field(gt=0, le=10**12, decimal_places=6)]
 Ratio = Annotated[Decimal, BeforeValidator(_finite), Field(gt=0, lt=1, decimal_places=6)]
-Share = Annotated[Decimal, BeforeValidator(_finite), Field(gt=0, le=1, decimal_places=6)]
+Share = Annotated[Decimal, BeforeValidator(_finite), Field(gt=0, decimal_places=6), AfterValidator(_share)]
 Unit = Annotated[float, BeforeValidator(_finite), Field(ge=0, le=1)]
 Symbol = Annotated[str, AfterValidator(_symbol)]
 PathText = Annotated[str, AfterValidator(_path)]
@@ -218,8 +270,10 @@ NamedPath = Annotated[str, AfterValidator(_named)]
 SocketPath = Annotated[str, AfterValidator(_socket)]
 #: the SEC wants to know who asks
 Contact = Annotated[str, Field(max_length=200), AfterValidator(_contact)]
+Address = Annotated[str, Field(max_length=254), AfterValidator(_address)]
 Host = Annotated[str, AfterValidator(_host)]
 Url = Annotated[str, AfterValidator(base_url)]
 ExchangeUrl = Annotated[str, AfterValidator(exchange_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 JournalUrl = Annotated[str, AfterValidator(journal_url)]
+UrlPrefix = Annotated[str, AfterValidator(url_prefix)]

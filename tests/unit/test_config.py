@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
+from tests.unit.configs import MAIN, copied, edited, without_overrides
 from ztrade.config import Config, hard_time_limit, load_config
-from ztrade.config_schema import AccountSection, AgentFile, MainFile
 from ztrade.domain.durations import format_duration, parse_duration
 from ztrade.errors import ConfigError
-
-SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ZTRADE_CONFIG", "ZTRADE_STATE"):
-        monkeypatch.delenv(name, raising=False)
+    without_overrides(monkeypatch)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shutil.copytree(SHIPPED, tmp_path / "etc")
-    return tmp_path / "etc"
-
-
-def edited(folder: Path, file: str, old: str, new: str) -> Config:
-    path = folder / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    return load_config(folder / "ztrade.toml")
+    return copied(tmp_path)
 
 
 def test_the_shipped_configuration_is_right(folder: Path) -> None:
@@ -50,7 +36,6 @@ def test_the_shipped_configuration_is_right(folder: Path) -> None:
 
 
 SPY = "agents/spy.toml"
-MAIN = "ztrade.toml"
 LIVE = "allow_live = false"
 MISTAKES = {
     "unknown key": (SPY, "capital = 10000", "captial = 10000", "captial: unknown key"),
@@ -116,9 +101,14 @@ MISTAKES = {
     "a socket somewhere": (MAIN, "[exchange]", '[exchange]\nsocket = "x.sock"', "absolute path"),
     "a socket too long": (MAIN, "[exchange]", f'[exchange]\nsocket = "/{"x" * 120}"', "at most 107 bytes"),
     "no host": (MAIN, LIVE, '[flower]\nhost = "not a host"\n', "no host name and no IP address"),
+    "no path": (MAIN, LIVE, '[flower]\nurl_prefix = "/a b"\n', "must be a path of letters, digits"),
     "no IP address": (MAIN, LIVE, '[flower]\nhost = "999.1.1.1"\n', "no host name and no IP address"),
     "the exchange's own account": (MAIN, LIVE, '[accounts.embedded]\nkind = "paper"\n', "is no account name"),
     "no past": ("ztrade.toml", "allow_live = false", '[sentiment]\nlookback = "0s"\n', "lookback"),
+    "more than all": (MAIN, LIVE, "[sla]\ndone_in_time = 1.5\n", "sla.done_in_time"),
+    "per cent": (MAIN, LIVE, "[sla]\nnot_missed = 99.9\n", "a share, and 0.995 is 99.5 %"),
+    "no objective": (MAIN, LIVE, "[sla]\nnot_missed = 0\n", "sla.not_missed"),
+    "no time for it": (MAIN, LIVE, '[sla]\norder_known_within = "0s"\n', "sla.order_known_within"),
     "not toml": (SPY, "[schedule]", "[schedule", "not valid TOML"),
     "main key": ("ztrade.toml", "allow_live = false", "allow_life = false", "allow_life: unknown key"),
     "main url": ("ztrade.toml", "http://127.0.0.1:8642", "127.0.0.1:8642", "exchange.url"),
@@ -282,6 +272,14 @@ def test_a_file_from_a_windows_editor_is_read(folder: Path) -> None:
     assert load_config(folder / MAIN).agents
 
 
+@pytest.mark.parametrize("prefix", ["flower", "/flower", "/ops/flower/", ""])
+def test_a_path_at_a_proxy_may_have_its_slashes(folder: Path, prefix: str) -> None:
+    """Flower wants it without."""
+    config = edited(folder, MAIN, LIVE, f'[flower]\nurl_prefix = "{prefix}"\n')
+    assert config.main.flower.url_prefix == prefix.strip("/")
+    assert config.main.flower.control is False
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -377,23 +375,3 @@ def test_the_hard_limit_is_under_the_interval() -> None:
     """0.8 x the interval, at most ten minutes."""
     assert hard_time_limit(timedelta(minutes=5)) == timedelta(minutes=4)
     assert hard_time_limit(timedelta(hours=1)) == timedelta(minutes=10)
-
-
-def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _keys(kind, f"{prefix}{name}.")
-        elif name == "accounts":
-            yield from _keys(AccountSection, "accounts.NAME.")
-        else:
-            yield prefix + name
-
-
-@pytest.mark.parametrize(("model", "title"), [(MainFile, "## ztrade.toml"), (AgentFile, "## agents/NAME.toml")])
-def test_the_reference_lists_every_key(model: type[BaseModel], title: str) -> None:
-    """A key that the reference lacks, or one that is no more, fails here."""
-    page = (SHIPPED.parents[1] / "docs" / "reference" / "configuration.md").read_text()
-    table = page.split(title)[1].split("\n## ")[0]
-    written = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
-    assert written == set(_keys(model))

@@ -116,6 +116,7 @@ class RedisBudget:
         url: ``redis://``, ``rediss://``, ``unix://`` or the ``redis+socket://`` that Celery writes.
         account: budgets of different accounts are apart.
         local: what this process counts by itself; its limits are those of the shared window too.
+        login: gives user and password where the URL has none; None where there are none.
     """
 
     def __init__(
@@ -124,9 +125,11 @@ class RedisBudget:
         account: str,
         local: LocalBudget,
         *,
+        login: Callable[[], tuple[str, str] | None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._login = login
         self._url = url.replace("redis+socket://", "unix://", 1)
         self._key = f"ztrade:budget:{account}"
         self._local = local
@@ -164,9 +167,9 @@ class RedisBudget:
         import redis
 
         if self._client is None:
-            self._client = redis.Redis.from_url(
-                self._url, socket_timeout=_REDIS_TIMEOUT_SECONDS, socket_connect_timeout=_REDIS_TIMEOUT_SECONDS
-            )
+            user, password = self._login() or (None, None)
+            waits = {"socket_timeout": _REDIS_TIMEOUT_SECONDS, "socket_connect_timeout": _REDIS_TIMEOUT_SECONDS}
+            self._client = redis.Redis.from_url(self._url, username=user, password=password, **waits)
         micros = int(WINDOW.total_seconds() * 1e6)
         answer = self._client.eval(_SCRIPT, 1, self._key, self._local.limits[purpose], uuid.uuid4().hex, micros)
         return float(answer) / 1e6

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ztrade.domain.ledger import Wish
 
 ALL = "ALL"
+#: bytes of a flag that are read, and characters of a halt's stamp that are kept
+_FLAG, _STAMP = 65_536, 40
 
 
 class FileHalts:
@@ -32,10 +34,13 @@ class FileHalts:
     def halt(self, agent: str, reason: str, wish: Wish | None = None) -> None:
         """Write the flag so that a reader sees either none or the whole of it.
 
+        What an earlier halt ordered besides stands until it is released: a second halt, or an agent that halts itself
+        while it is being flattened, must not keep its position.
+
         Raises:
             OSError: it cannot be written.
         """
-        orders = [] if wish is None else [f"{word} {wish.stamp}" for word in _words(wish)]
+        orders = self._orders(agent) if wish is None else [f"{word} {wish.stamp}" for word in _words(wish)]
         _write(self._halts / agent, "\n".join([" ".join(reason.split()), *orders]))
 
     def reduce(self, agent: str, reason: str) -> bool:
@@ -51,10 +56,13 @@ class FileHalts:
 
     def wish(self, agent: str) -> Wish | None:
         """Return what the halts of the agent, or of all, order besides stopping; None where nothing."""
-        lines = [line for name in (ALL, agent) for line in (_read(self._halts / name, "") or "").splitlines()[1:]]
+        lines = [line for name in (ALL, agent) for line in self._orders(name)]
         orders = dict(line.split(maxsplit=1) for line in lines if len(line.split()) == 2)
         found = orders.get("flatten") or orders.get("cancel-entries")
-        return Wish(found, flatten="flatten" in orders) if found else None
+        return Wish(_stamp(found), flatten="flatten" in orders) if found else None
+
+    def _orders(self, name: str) -> Sequence[str]:
+        return (_read(self._halts / name, "") or "").splitlines()[1:]
 
     def release(self, agent: str) -> Mapping[str, str]:
         """Remove the flags of one name; returns what was there, by kind (``halted``, ``reducing``).
@@ -79,6 +87,11 @@ class FileHalts:
         return dict(_flags(self._reducing, "reducing"))
 
 
+def _stamp(text: str) -> str:
+    """Return what may stand in an order's id: a flag that a person wrote must not fail at the exchange."""
+    return "".join(char for char in text if char.isascii() and char.isalnum())[:_STAMP] or "byhand"
+
+
 def _words(wish: Wish) -> list[str]:
     return ["cancel-entries", "flatten"] if wish.flatten else ["cancel-entries"]
 
@@ -92,9 +105,15 @@ def _first(folder: Path, agent: str, word: str) -> str | None:
 
 
 def _flags(folder: Path, word: str) -> Iterator[tuple[str, str]]:
-    if not folder.is_dir():
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:
         return
-    for path in sorted(folder.iterdir()):
+    except OSError as error:
+        # as a single flag does: who cannot look takes everybody for stopped
+        yield ALL, f"the flags in {folder} cannot be read: {error.strerror}"
+        return
+    for path in paths:
         found = None if path.name.startswith(".") else _read(path, word)
         if found is not None:
             yield path.name, found.splitlines()[0]
@@ -103,22 +122,41 @@ def _flags(folder: Path, word: str) -> Iterator[tuple[str, str]]:
 def _read(path: Path, word: str) -> str | None:
     """Return the flag's text, ``word`` for an empty one, None where there is none."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip() or word
+        return _beginning(path).decode("utf-8", "replace").strip() or word
     except FileNotFoundError:
-        return None
+        astray = any(one.is_symlink() and not one.exists() for one in (path, path.parent))
+        return f"the flag {path} leads nowhere" if astray else None
     except OSError as error:
         return f"the flag {path} cannot be read: {error.strerror}"
+
+
+def _beginning(path: Path) -> bytes:
+    """Read what is there at once: a pipe in a flag's place would be waited for, for ever."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(handle, _FLAG)
+    except BlockingIOError:
+        # somebody holds the pipe open, and has written nothing
+        return b""
+    finally:
+        os.close(handle)
 
 
 def _write(path: Path, text: str) -> None:
     """Write a flag so that a reader sees either none or the whole of it; on a full disk, an empty one.
 
-    An empty file takes no space, and its presence is what counts.
+    An empty file takes no space, and its presence is what counts. Where a flag stands already, that one is kept: it
+    says more.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+    whole = False
     with contextlib.suppress(OSError), os.fdopen(handle, "wb", buffering=0) as file:
         file.write(f"{text}\n".encode("utf-8", "replace"))
         os.fsync(file.fileno())
+        whole = True
+    if not whole and path.exists():
+        Path(name).unlink()
+        return
     Path(name).chmod(0o640)
     Path(name).replace(path)

@@ -49,6 +49,18 @@ def is_gone(owner: str) -> bool:
     return int(found["space"]) == me.space and _ended(int(found["pid"]), int(found["start"]))
 
 
+def may_live_here(owner: str) -> bool:
+    """Tell whether the process that called itself ``owner`` may still run on this machine, in a container too.
+
+    True whenever that cannot be known: a name of another form.
+    """
+    found = _OWNER.fullmatch(owner)
+    if found is None:
+        return True
+    me = _this()
+    return (found["host"] == me.host or found["boot"] == me.boot) and not is_gone(owner)
+
+
 def end(owner: str) -> bool:
     """Make sure that the process which called itself ``owner`` sends nothing any more; kill it where it lives.
 

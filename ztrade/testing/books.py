@@ -167,7 +167,8 @@ class MemoryBooks:
         if is_late(book, entries):
             postings = self._rebuild(account, symbol)
         else:
-            postings = [posting for entry in entries if (posting := post(book, entry)) is not None]
+            in_order = sorted(entries, key=lambda entry: entry.key)
+            postings = [posting for entry in in_order if (posting := post(book, entry)) is not None]
             self._keep(account, symbol, postings)
         new = {entry.activity.id for entry in entries}
         return [posting.fill for posting in postings if posting.fill.id in new]

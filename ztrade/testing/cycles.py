@@ -30,13 +30,18 @@ class _Row:
 
 
 class MemoryCycles:
-    """Every cycle by its name, and those that may be claimed by agent, slot and kind."""
+    """Every cycle by its name, and those that may be claimed by agent, slot and kind.
 
-    def __init__(self, lock: RLock) -> None:
-        self._lock = lock
+    Args:
+        planned: returns the ids of the orders that a cycle planned, oldest first.
+    """
+
+    def __init__(self, lock: RLock, planned: Callable[[str], tuple[str, ...]]) -> None:
+        self._lock, self._planned = lock, planned
         self._cycles: dict[str, _Row] = {}
         self._held: dict[tuple[str, datetime, CycleKind], _Row] = {}
         self._extras: dict[str, list[_Row]] = defaultdict(list)
+        self._ended: list[_Row] = []
 
     def runner(self, cycle_id: str) -> str | None:
         """See :meth:`ztrade.ports.Journal.runner`."""
@@ -67,7 +72,7 @@ class MemoryCycles:
                 return self._begin(agent, slot, kind, owner, now, wall + lease)
             verdict = rules.judge(row.record.outcome, row.lease_until, row.attempt, wall, gone=gone(row.owner))
             if verdict is Verdict.CLOSE:
-                _interrupt(row, now)
+                self._interrupt(row, now)
             if verdict is not Verdict.TAKE_OVER:
                 return None
             row.token, row.attempt, row.owner, row.lease_until = row.token + 1, row.attempt + 1, owner, wall + lease
@@ -92,7 +97,15 @@ class MemoryCycles:
     def end_dead_extras(self, agent: str, now: datetime, wall: datetime) -> None:
         for row in self._extras[agent]:
             if row.record.outcome is None and row.lease_until is not None and row.lease_until <= wall:
-                _interrupt(row, now)
+                self._interrupt(row, now)
+
+    def _interrupt(self, row: _Row, now: datetime) -> None:
+        planned = self._planned(row.record.cycle_id)
+        reason = rules.interrupted(row.attempt, row.owner, row.lease_until, planned)
+        row.token += 1
+        closed = replace(row.record, outcome=Outcome.INTERRUPTED, reason=reason, order_ids=planned)
+        row.record = replace(closed, finished_at=now, token=row.token)
+        self._ended.append(row)
 
     def check(self, claim: Claim) -> _Row:
         """Return the cycle's row. Raises ClaimLost when the claim is not the newest of a cycle that runs."""
@@ -123,6 +136,7 @@ class MemoryCycles:
                 record.details,
                 record.timings,
             )
+            self._ended.append(row)
 
     def close_slot(self, agent: str, slot: datetime, outcome: Outcome, reason: str, now: datetime) -> bool:
         """See :meth:`ztrade.ports.Journal.close_slot`."""
@@ -132,8 +146,18 @@ class MemoryCycles:
                 return False
             name, reason = cycle_name(agent, slot, CycleKind.SLOT), rules.reason_of(outcome, reason)
             record = CycleRecord(name, agent, slot, CycleKind.SLOT, outcome, reason, now, now, token=0)
-            self._cycles[name] = self._held[agent, slot, CycleKind.SLOT] = _Row(record, 0, 0, "", None)
+            row = self._cycles[name] = self._held[agent, slot, CycleKind.SLOT] = _Row(record, 0, 0, "", None)
+            self._ended.append(row)
             return True
+
+    def ended(self) -> Sequence[CycleRecord]:
+        """Return the cycles that have their outcome, in the order in which they got it."""
+        return [_as_stored(row.record, with_inputs=False) for row in list(self._ended)]
+
+    def record(self, cycle_id: str) -> CycleRecord | None:
+        """Return the cycle of this name."""
+        row = self._cycles.get(cycle_id)
+        return row.record if row else None
 
     def listing(
         self,
@@ -167,12 +191,6 @@ def check_aware(*instants: datetime | None) -> None:
     for at in instants:
         if at is not None and at.tzinfo is None:
             aware_utc(at)
-
-
-def _interrupt(row: _Row, now: datetime) -> None:
-    reason = rules.interrupted(row.attempt, row.owner, row.lease_until)
-    row.token += 1
-    row.record = replace(row.record, outcome=Outcome.INTERRUPTED, reason=reason, finished_at=now, token=row.token)
 
 
 def _as_stored(record: CycleRecord, *, with_inputs: bool) -> CycleRecord:

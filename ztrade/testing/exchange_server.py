@@ -44,6 +44,11 @@ class ExchangeUrl(str):
         match = {name: value for name, value in (("method", method), ("path", path)) if value is not None}
         return self._admin("POST", "faults", {"kind": kind, "match": match, "times": times, "args": args})
 
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults that still wait for a request, each with its ``id``."""
+        found: list[dict[str, Any]] = self._admin("GET", "faults")["faults"]
+        return found
+
     def clear_faults(self) -> None:
         """Forget every fault that still waits."""
         self._admin("DELETE", "faults")

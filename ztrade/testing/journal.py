@@ -6,7 +6,7 @@ import json
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import RLock
@@ -39,34 +39,10 @@ from ztrade.domain.types import Activity, Leg, Order
 from ztrade.errors import NotFound
 from ztrade.ports import nobody_is_gone
 from ztrade.testing.books import MemoryBooks
+from ztrade.testing.curves import NO_CURVE, Curve
 from ztrade.testing.cycles import MemoryCycles, check_aware
 from ztrade.testing.messages import MemoryMessages
-
-
-@dataclass(slots=True)
-class _Curve:
-    """An equity curve: points in order of time, and the highest value ever recorded."""
-
-    at: list[datetime] = field(default_factory=list)
-    value: list[Decimal] = field(default_factory=list)
-    peak: Decimal | None = None
-
-    def put(self, at: datetime, value: Decimal) -> None:
-        place = bisect_left(self.at, at)
-        if place < len(self.at) and self.at[place] == at:
-            self.value[place] = value
-        else:
-            self.at.insert(place, at)
-            self.value.insert(place, value)
-        self.peak = value if self.peak is None else max(self.peak, value)
-
-    def opening(self, since: datetime) -> Decimal | None:
-        """Return the last value before ``since``, or else the first one after it."""
-        place = bisect_left(self.at, since)
-        return self.value[max(place - 1, 0)] if self.at else None
-
-
-_NO_CURVE = _Curve()
+from ztrade.testing.tallies import MemoryTallies
 
 
 class MemoryJournal:
@@ -74,13 +50,13 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._cycles = MemoryCycles(self._lock)
+        self._cycles = MemoryCycles(self._lock, self._planned_by)
         self._intents: dict[str, Intent] = {}
         self._open: dict[str, dict[str, Intent]] = defaultdict(dict)
         self._entries: dict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
         self._known: dict[str, dict[str, Order]] = defaultdict(dict)
         self._books = MemoryBooks()
-        self._curves: dict[str, _Curve] = {}
+        self._curves: dict[str, Curve] = {}
         self._sentiments: dict[tuple[str, str], SentimentRecord] = {}
         self._proposals: dict[str, Proposal] = {}
         self._decided: dict[str, tuple[str, datetime]] = {}
@@ -88,6 +64,9 @@ class MemoryJournal:
         self._released: dict[str, datetime] = {}
         self._messages = MemoryMessages()
         self._halts: dict[tuple[str, datetime, str, str], HaltRecord] = {}
+
+    def _planned_by(self, cycle_id: str) -> tuple[str, ...]:
+        return tuple(name for name, intent in self._intents.items() if intent.cycle_id == cycle_id)
 
     # -- cycles ------------------------------------------------------------------------------------------------------
     def claim(
@@ -114,7 +93,7 @@ class MemoryJournal:
 
     def _keep_observed(self, claim: Claim, observed: Observed) -> None:
         for scope, value in observed.equity.items():
-            self._curves.setdefault(scope, _Curve()).put(observed.at, value)
+            self._curves.setdefault(scope, Curve()).put(observed.at, value, observed.capitals.get(scope))
         if observed.sentiment is not None:
             seen = SentimentRecord(claim.cycle_id, claim.agent, observed.symbol, observed.at, observed.sentiment)
             self._sentiments[claim.cycle_id, observed.symbol] = seen
@@ -163,11 +142,11 @@ class MemoryJournal:
     def _put(self, intent: Intent) -> None:
         name = intent.request.client_order_id
         old = self._intents.get(name)
-        if intent.leg is Leg.ENTRY and (old is None or old.planned_at != intent.planned_at):
-            planned = self._entries[intent.agent, intent.account]
-            if old is not None:
-                planned.remove((old.planned_at, name))
-            insort(planned, (intent.planned_at, name))
+        # planned anew it may be another leg's
+        if old is not None and old.leg is Leg.ENTRY:
+            self._entries[old.agent, old.account].remove((old.planned_at, name))
+        if intent.leg is Leg.ENTRY:
+            insort(self._entries[intent.agent, intent.account], (intent.planned_at, name))
         self._intents[name] = intent
         if rules.needs_asking(intent):
             self._open[intent.agent][name] = intent
@@ -175,13 +154,21 @@ class MemoryJournal:
             self._open[intent.agent].pop(name, None)
 
     def resolve(
-        self, client_order_id: str, state: IntentState, *, order: Order | None = None, reason: str = ""
+        self,
+        client_order_id: str,
+        state: IntentState,
+        *,
+        order: Order | None = None,
+        reason: str = "",
+        wall: datetime | None = None,
+        seen: Intent | None = None,
     ) -> None:
         with self._lock:
             before = self._intents.get(client_order_id)
             if before is None:
                 raise NotFound(f"the journal has no intent {client_order_id}")
-            after = rules.resolved(before, state, reason)
+            rules.check_unchanged(before, seen)
+            after = rules.resolved(before, state, reason, wall)
             if order is not None:
                 known = self._known[client_order_id]
                 taken = rules.take_in(before, known, order)
@@ -244,21 +231,24 @@ class MemoryJournal:
 
     def account_state(self, account: str, session_open: datetime) -> AccountState:
         cash, last = self._books.standing(account)
-        curve = self._curves.get(f"account:{account}", _NO_CURVE)
-        return AccountState(account, cash, last, curve.opening(session_open), curve.peak)
+        curve = self._curves.get(f"account:{account}", NO_CURVE)
+        return AccountState(account, cash, last, curve.opening(session_open), curve.highest())
 
-    def agent_state(self, agent: str, account: str, symbol: str, session_open: datetime) -> AgentState:
-        curve = self._curves.get(agent_scope(agent, account), _NO_CURVE)
+    def agent_state(
+        self, agent: str, account: str, symbol: str, session_open: datetime, capital: Decimal | None = None
+    ) -> AgentState:
+        curve = self._curves.get(agent_scope(agent, account), NO_CURVE)
         fills = self._books.of(agent, account)
         return AgentState(
             self._books.holding(agent, account, symbol),
             fills.realized_since(session_open),
             sum(1 for _ in self._trades(agent, account, session_open)),
             fills.last_stop,
-            curve.opening(session_open),
-            curve.peak,
+            curve.opening(session_open, capital),
+            curve.highest(capital),
             tuple(self.intents(agent=agent, account=account, unfinished=True)),
             bool(self._pending.get((agent, account))),
+            curve.newest_capital,
         )
 
     def _trades(self, agent: str, account: str, since: datetime) -> Iterator[str]:
@@ -285,16 +275,15 @@ class MemoryJournal:
         kept = [t for t in found if (agent is None or t.agent == agent) and (since is None or t.closed_at >= since)]
         return sorted(kept, key=lambda trip: (trip.closed_at, trip.opened_at, trip.agent))
 
-    def equity(self, scope: str, since: datetime | None = None) -> Sequence[tuple[datetime, Decimal]]:
+    def equity(
+        self, scope: str, since: datetime | None = None, capital: Decimal | None = None
+    ) -> Sequence[tuple[datetime, Decimal]]:
         check_aware(since)
-        curve = self._curves.get(scope, _NO_CURVE)
-        points = list(zip(curve.at, curve.value, strict=True))
-        return points if since is None else [point for point in points if point[0] >= since]
+        return self._curves.get(scope, NO_CURVE).points(since, capital)
 
     def rebase(self, scope: str) -> None:
         with self._lock:
-            curve = self._curves.get(scope, _NO_CURVE)
-            curve.peak = curve.value[-1] if curve.value else None
+            self._curves.get(scope, NO_CURVE).rebase()
 
     # -- sentiment, proposals, halts ---------------------------------------------------------------------------------
     def sentiments(self, *, agent: str | None = None, since: datetime | None = None) -> Sequence[SentimentRecord]:
@@ -321,8 +310,10 @@ class MemoryJournal:
         pending = self._pending[proposal.agent, proposal.account]
         (pending.add if proposal.state is ProposalState.PENDING else pending.discard)(proposal.id)
 
-    def proposals(self, *, state: ProposalState | None = None) -> Sequence[Proposal]:
-        found = [p for p in list(self._proposals.values()) if state is None or p.state is state]
+    def proposals(self, *, state: ProposalState | None = None, since: datetime | None = None) -> Sequence[Proposal]:
+        check_aware(since)
+        known = list(self._proposals.values())
+        found = [p for p in known if (state is None or p.state is state) and (since is None or p.created_at >= since)]
         return sorted(found, key=lambda proposal: proposal.created_at)
 
     def decide_proposal(self, proposal_id: str, state: ProposalState, *, by: str, now: datetime) -> Proposal:
@@ -367,10 +358,13 @@ class MemoryJournal:
         with self._lock:
             return self._messages.listing(unsent=unsent, limit=limit)
 
-    def mark_sent(self, key: str, at: datetime) -> None:
-        check_aware(at)
-        with self._lock:
-            self._messages.mark_sent(key, at)
+    @property
+    def outbox(self) -> MemoryMessages:
+        return self._messages
+
+    @property
+    def tallies(self) -> MemoryTallies:
+        return MemoryTallies(self._cycles, self._intents, self._books, self._messages)
 
 
 def _plain_sentiment(found: Sentiment) -> Sentiment:

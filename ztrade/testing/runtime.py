@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ztrade.adapters.metrics import Counters
 from ztrade.config import Config, hard_time_limit
 from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Outcome
 from ztrade.domain.types import aware_utc
@@ -206,6 +207,7 @@ class FileRuntime:
         self.config = config
         self.journal: Any = FileJournal(config.state_dir / "test-journal.db")
         self.calendar = PlainCalendar()
+        self.metrics = Counters()
 
     def clock(self, dry_run: bool) -> FileClock:  # noqa: ARG002
         """Return the clock of the state directory."""

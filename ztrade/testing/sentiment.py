@@ -30,17 +30,24 @@ class FixedSource:
         name: the source's name.
         score: its score; None has nothing on any symbol.
         confidence: its confidence.
+        items: the stories behind it.
         down: raised instead.
     """
 
     def __init__(
-        self, name: str, score: float | None, confidence: float = 0.8, *, down: Exception | None = None
+        self,
+        name: str,
+        score: float | None,
+        confidence: float = 0.8,
+        *,
+        items: tuple[Mapping[str, object], ...] = (),
+        down: Exception | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._items = name, items
         self._score, self._confidence, self._down = score, confidence, down
 
     def read(self, symbol: str, aliases: Sequence[str], at: datetime) -> SourceReading | None:  # noqa: ARG002
         """Return the reading, None where the source has nothing."""
         if self._down is not None:
             raise self._down
-        return None if self._score is None else SourceReading(self.name, self._score, self._confidence)
+        return None if self._score is None else SourceReading(self.name, self._score, self._confidence, self._items)

@@ -233,3 +233,16 @@ def test_an_account_book_that_goes_in_circles_is_an_outage() -> None:
     page = [fill_body(number) for number in range(100)]
     with door(in_turn(Answer(body=page))) as opened, pytest.raises(ExchangeUnavailable, match="circles"):
         opened.exchange.activities()
+
+
+def test_an_account_book_of_two_pages_in_turn_is_an_outage_too() -> None:
+    """Noticed at the first page that says nothing new, and not after a thousand requests."""
+    pages = [[fill_body(number) for number in range(first, first + 100)] for first in (0, 100)]
+
+    def turning(asked: Asked) -> Answer:
+        return Answer(body=pages[1 if asked.query.get("page_token") == pages[0][-1]["id"] else 0])
+
+    with door(turning) as opened:
+        with pytest.raises(ExchangeUnavailable, match="circles"):
+            opened.exchange.activities(after=BEGIN + timedelta(days=9))
+        assert len(opened.asked) == 3

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ztrade.exchange.bars.importer import import_bars
 from ztrade.exchange.bars.records import Finding, Kind, Options, Report
+from ztrade.exchange.bars.stamps import zone_named
 from ztrade.testing.calendar import PlainCalendar
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -17,6 +18,16 @@ FRIDAY_HALF = date(2022, 11, 25)
 CALENDAR = PlainCalendar(holidays=[date(2022, 9, 5)], half_days=[FRIDAY_HALF])
 OURS = "symbol,timestamp,open,high,low,close,volume"
 PRICES = "100,101,99,100.5,1000"
+
+#: rows whose times have no zone
+NAIVE = "date,open,high,low,close,volume"
+IN_NEW_YORK = Options(zone=zone_named("America/New_York"))
+WEEK = [MONDAY + timedelta(days=shift) for shift in range(5)]
+
+
+def naive(at: list[str], prices: str = PRICES) -> list[str]:
+    """Return rows under :data:`NAIVE`."""
+    return [f"{one},{prices}" for one in at]
 
 
 def starts(day: date = MONDAY, count: int = 78, span: int = 5) -> list[datetime]:

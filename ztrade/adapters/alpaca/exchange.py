@@ -144,13 +144,15 @@ class AlpacaExchange:
             # whole seconds are what the endpoint is documented to take; the rest is sorted out below
             params["after"] = _stamp(after.replace(microsecond=0) - timedelta(seconds=1))
         found: dict[str, Activity] = {}
+        seen: set[str] = set()
         for _ in range(MOST_PAGES):
             page = rows("activity", self._gateway.get(Api.TRADING, "/account/activities", params), self._drift)
-            new = [row for row in page if row.text("id") not in found]
-            found |= {row.text("id"): parsing.activity(row) for row in new if _booked_later(row, after)}
+            new = {row.text("id"): row for row in page if row.text("id") not in seen}
+            seen |= new.keys()
+            found |= {name: parsing.activity(row) for name, row in new.items() if _booked_later(row, after)}
             if len(page) < ACTIVITIES_PAGE:
                 return sorted(found.values(), key=lambda activity: activity.at)
-            if params.get("page_token") == page[-1].text("id"):
+            if not new:
                 break
             params["page_token"] = page[-1].text("id")
         raise UnreadableAnswer(f"activities: paging goes in circles after {len(found)} entries")

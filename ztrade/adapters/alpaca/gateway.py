@@ -22,7 +22,15 @@ from ztrade.adapters.alpaca.settings import AlpacaSettings
 from ztrade.adapters.alpaca.transport import DeadlineAdapter, HttpStats, NotSent
 from ztrade.adapters.budget import PATIENCE, Budget, Purpose
 from ztrade.domain.refusals import classify
-from ztrade.errors import AccessDenied, ExchangeUnavailable, OutcomeUnknown, RateLimited, TemporaryError, ZtradeError
+from ztrade.errors import (
+    AccessDenied,
+    ExchangeUnavailable,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    TemporaryError,
+    ZtradeError,
+)
 from ztrade.ports import Metrics
 
 if TYPE_CHECKING:
@@ -47,11 +55,11 @@ class Api(Enum):
 
 
 class _Unanswered(Exception):
-    """No usable answer came; ``left`` tells whether the request may have arrived."""
+    """No usable answer came; ``left`` tells whether the request may have arrived, ``odd`` that an answer did."""
 
-    def __init__(self, message: str, *, left: bool) -> None:
+    def __init__(self, message: str, *, left: bool, odd: bool = False) -> None:
         super().__init__(message)
-        self.left = left
+        self.left, self.odd = left, odd
 
 
 class _Refusal(Exception):
@@ -71,7 +79,8 @@ class Gateway:
     Args:
         settings: address, keys, patience.
         budget: grants every request; None where the exchange has no limit (the embedded one).
-        metrics: counts what the exchange says differently from what we know.
+        metrics: counts requests and those without a usable answer, and what the exchange says differently from what we
+            know.
     """
 
     def __init__(
@@ -86,6 +95,7 @@ class Gateway:
         self.settings = settings
         self.stats = HttpStats()
         self.drift = Drift(metrics)
+        self._metrics = metrics
         self._budget, self._sleep, self._jitter = budget, sleep, jitter
         self._local = threading.local()
 
@@ -165,9 +175,29 @@ class Gateway:
     def _take(self, purpose: Purpose, deadline: float) -> None:
         if self._budget is not None:
             left = timedelta(seconds=max(deadline - time.monotonic(), 0.0))
-            self._budget.take(purpose, min(PATIENCE, left))
+            try:
+                self._budget.take(purpose, min(PATIENCE, left))
+            except RateLimited:
+                self._count("ztrade_exchange_errors_total", kind="throttled")
+                raise
+
+    def _count(self, name: str, **labels: str) -> None:
+        if self._metrics is not None:
+            self._metrics.count(name, labels={"account": self.settings.account, **labels})
 
     def _once(self, method: str, api: Api, path: str, payload: Mapping[str, object] | None, deadline: float) -> object:
+        self._count("ztrade_exchange_requests_total")
+        try:
+            return self._request(method, api, path, payload, deadline)
+        except (_Unanswered, _Refusal) as failure:
+            kind = _kind(failure, self._error(method, path, failure))
+            if kind:
+                self._count("ztrade_exchange_errors_total", kind=kind)
+            raise
+
+    def _request(
+        self, method: str, api: Api, path: str, payload: Mapping[str, object] | None, deadline: float
+    ) -> object:
         from alpaca.common.exceptions import APIError
 
         client, adapter = self._client(api)
@@ -178,7 +208,7 @@ class Gateway:
         except APIError as error:
             raise _refusal(error.response) from error
         except requests.JSONDecodeError as error:
-            raise _Unanswered(f"the answer is not JSON: {error.doc[:120]!r}", left=True) from error
+            raise _Unanswered(f"the answer is not JSON: {error.doc[:120]!r}", left=True, odd=True) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, RecursionError) as error:
             raise _Unanswered(_root(error), left=_may_have_left(error)) from error
 
@@ -241,6 +271,17 @@ class Gateway:
     def _host(self, path: str) -> str:
         data = path.startswith(("/stocks", "/news"))
         return self.settings.data_url if data else self.settings.trading_url
+
+
+def _kind(failure: _Unanswered | _Refusal, error: ZtradeError) -> str:
+    """Return what kind of failure to count; empty for the exchange's own word that there is no such thing."""
+    if isinstance(error, NotFound):
+        return ""
+    if isinstance(error, RateLimited | AccessDenied):
+        return "throttled" if isinstance(error, RateLimited) else "denied"
+    if isinstance(error, TemporaryError):
+        return "timeout" if isinstance(failure, _Unanswered) and not failure.odd else "server"
+    return "refused"
 
 
 def _send(client: RESTClient, method: str, path: str, data: dict[str, object] | None) -> object:

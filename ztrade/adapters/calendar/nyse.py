@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from ztrade.adapters.calendar.table import Table, load
@@ -37,10 +38,12 @@ class NyseCalendar:
     Args:
         first: the first New York day that can be asked for.
         last: the last one.
+        kept: a directory in which the answer is kept for the next process, whose first question then takes a
+            millisecond instead of a second; for commands that only show, because others may write there.
     """
 
-    def __init__(self, first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
-        self._first, self._last = first, last
+    def __init__(self, first: date = FIRST_DAY, last: date = LAST_DAY, kept: Path | None = None) -> None:
+        self._first, self._last, self._kept = first, last, kept
         self._lock = threading.Lock()
 
     def session(self, day: date) -> Session | None:
@@ -60,7 +63,7 @@ class NyseCalendar:
         """
         begin, end = self._ordinal(first), self._ordinal(last)
         with self._lock:
-            return _between(_load(self._first, self._last), begin, end)
+            return _between(_load(self._first, self._last, kept=self._kept), begin, end)
 
     def _ordinal(self, day: date) -> int:
         plain = _plain_day(day)

@@ -94,6 +94,11 @@ class EmbeddedClock:
                 seen, age = self._read(), 0.0
             return self._forward(seen, seen.after(age))
 
+    def speed(self) -> float | None:
+        """Return exchange seconds per wall second as last heard; None while time only moves when told to."""
+        seen = self._seen
+        return None if seen is None or seen.stands or not seen.speed else seen.speed
+
     def wall(self) -> datetime:
         """Return wall time, aware UTC."""
         return datetime.now(UTC)

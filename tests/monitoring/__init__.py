@@ -1,0 +1,1 @@
+"""Prometheus and Alertmanager as Debian packs them, on the files that ztrade ships."""

@@ -40,7 +40,7 @@ def main() -> None:
     scaling = calibration(sources, margins)
     size = _write(fitted(rows), scaling)
     describe(sources, probabilities(margins, scaling), size)
-    print(f"{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {size} features")  # noqa: T201
+    print(f"{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {size} features")
 
 
 def fitted(rows: Sequence[Labelled]) -> Linear:

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from ztrade import opinions, ports
+from ztrade import alerting, opinions, ports
 from ztrade.adapters.clock import EmbeddedClock, SystemClock
 from ztrade.adapters.halts import FileHalts
 from ztrade.adapters.metrics import Counters
 from ztrade.adapters.process import end, is_gone, owner_name
-from ztrade.config import EMBEDDED, Config, hard_time_limit
+from ztrade.config import EMBEDDED, Config, hard_time_limit, redis_login
 from ztrade.domain.agent import Agent
 from ztrade.domain.ledger import CycleRecord, Proposal, ProposalState
 from ztrade.domain.schedule import Schedule, slots_of
+from ztrade.domain.spread import WRITE
 from ztrade.errors import AccessDenied, ConfigError
 
 if TYPE_CHECKING:
     from ztrade.adapters.alpaca import AlpacaSettings
     from ztrade.adapters.budget import Budget
     from ztrade.app.desk import Desk
+    from ztrade.app.outbox import Sender
     from ztrade.exchange.inprocess import InProcess
     from ztrade.exchange.tape import Tape
 
+#: the histogram of how long the journal's writing takes
+_WRITES = "ztrade_journal_write_seconds"
 #: any non-empty pair opens the embedded exchange
 _EMBEDDED_KEY = "embedded"
 #: a claim outlives the longest cycle, so that it lapses only when its owner is gone
@@ -58,7 +62,7 @@ class Runtime:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.halts = FileHalts(config.state_dir)
-        self.metrics = Counters()
+        self.metrics = Counters({_WRITES: WRITE})
         self._venues: dict[str, Venue] = {}
         self._clocks: dict[bool, ports.Clock] = {}
         self._sources_of: dict[str, Sequence[ports.SentimentSource]] = {}
@@ -67,7 +71,7 @@ class Runtime:
     def journal(self) -> ports.Journal:
         from ztrade.adapters.journal import open_journal
 
-        return open_journal(self.config.journal_url)
+        return open_journal(self.config.journal_url, observe=partial(self.metrics.observe, _WRITES))
 
     @cached_property
     def calendar(self) -> ports.Calendar:
@@ -89,6 +93,18 @@ class Runtime:
     @cached_property
     def scorer(self) -> ports.SentimentScorer:
         return opinions.scorer(self.config, lambda: self.journal)
+
+    @cached_property
+    def channels(self) -> Mapping[str, ports.AlertChannel]:
+        """The alert channels by name; one that cannot be used as it is configured says so when it should send."""
+        return alerting.usable_channels(self.config)
+
+    @property
+    def sender(self) -> Sender:
+        """Who sends messages from here."""
+        from ztrade.app.outbox import Sender
+
+        return Sender(owner_name("keeper"), is_gone)
 
     def clock(self, dry_run: bool) -> ports.Clock:
         """Return the clock that rules an agent's slots: the embedded exchange's for a dry run, else the wall's."""
@@ -158,7 +174,13 @@ class Runtime:
         from ztrade.adapters.budget import LocalBudget, RedisBudget
 
         local = LocalBudget(self.config.main.alpaca.requests_per_minute)
-        return RedisBudget(self.config.redis_url, account, local)
+        url = self.config.redis_url
+
+        def login() -> tuple[str, str] | None:
+            found = redis_login(url)
+            return found.pair if found else None
+
+        return RedisBudget(url, account, local, login=login)
 
     def _sources(self, venue: Venue) -> Sequence[ports.SentimentSource]:
         """Return the sources that are on, kept from desk to desk as the account's doors are: each has a thread."""
@@ -175,7 +197,7 @@ class Runtime:
 
         agent = self.config.agent(name)
         agent = replace(agent, dry_run=agent.dry_run or dry_run)
-        venue = self.venue(agent)
+        venue, clock = self.venue(agent), self.clock(agent.dry_run)
         return Desk(
             agent=agent,
             account=venue.account,
@@ -185,7 +207,8 @@ class Runtime:
             exchange=venue.exchange,
             data=venue.data,
             calendar=self.calendar,
-            clock=self.clock(agent.dry_run),
+            clock=clock,
+            speed=clock.speed if isinstance(clock, EmbeddedClock) else lambda: 1.0,
             halts=self.halts,
             gather=self.gather,
             timer=time.perf_counter,
@@ -315,7 +338,7 @@ def run_backtest(
     exchange = InProcess(Engine(tape, covered, now=now, cash=cash, settings=Settings()))
     journal = MemoryJournal()
     scorer = opinions.plain_scorer(config)
-    desks = [_backtest_desk(config, agent, exchange, journal, calendar, scorer) for agent in chosen]
+    desks = [backtest_desk(config, agent, exchange, journal, calendar, scorer) for agent in chosen]
     with _collecting_less():
         records = list(backtest(desks, sessions, exchange.advance))
     return Backtest(records, journal, exchange, chosen)
@@ -332,7 +355,7 @@ def _collecting_less() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _backtest_desk(
+def backtest_desk(
     config: Config,
     agent: Agent,
     exchange: InProcess,
@@ -340,6 +363,7 @@ def _backtest_desk(
     calendar: ports.Calendar,
     scorer: ports.SentimentScorer,
 ) -> Desk:
+    """Return the desk of an agent that trades on an engine in this process, the clock of which is the exchange's."""
     from ztrade.adapters.sentiment import NewsSource
     from ztrade.app.desk import Desk
     from ztrade.strategies import create

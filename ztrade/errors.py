@@ -8,7 +8,9 @@
     |-- TemporaryError              nothing was sent; try again at the next slot
     |   |-- ExchangeUnavailable     refused, timed out, 5xx, not JSON: an outage, never "no position"
     |   |-- RateLimited             the budget is used up, or the exchange said 429
-    |   `-- JournalUnavailable      the database cannot be read or written: no order is sent
+    |   |-- JournalUnavailable      the database cannot be read or written: no order is sent
+    |   `-- ChannelDown             an alert channel took nothing: the message waits
+    |-- MessageRefused              an alert channel will never take this message: give it up
     |-- OutcomeUnknown              a submit may have landed: ask by client_order_id, never send again blind
     |-- Rejected                    the exchange read the request and refused it
     |   |-- InvalidOrder            422: a field is wrong
@@ -79,6 +81,18 @@ class RateLimited(TemporaryError):
 
 class JournalUnavailable(TemporaryError):
     """The journal cannot be read or written; without it no order may be sent."""
+
+
+class ChannelDown(TemporaryError):
+    """An alert channel did not surely take a message; ``retry_after`` is how long it wants to be left alone."""
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class MessageRefused(ZtradeError):
+    """An alert channel works, and will never take this message: trying again changes nothing."""
 
 
 class OutcomeUnknown(ZtradeError):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,10 +55,15 @@ class Stage:
         self.tasks = tasks_of(self.app)
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start ``worker NAME`` or ``beat`` as a process of its own; its output goes to a file."""
+    def start(self, what: str, *arguments: str, more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start ``worker NAME``, ``beat`` or ``flower`` as a process of its own; its output goes to a file.
+
+        Args:
+            more: variables for its environment.
+        """
         calls = {
             "worker": "from ztrade.service.worker import run_worker; run_worker(c, *sys.argv[2:], build=FileRuntime)",
+            "flower": "from ztrade.service.flower import run_flower; run_flower(c)",
             "beat": "from ztrade.service.beat import run_beat; run_beat(c, build=FileRuntime)",
         }
         program = (
@@ -71,7 +76,7 @@ class Stage:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONDEVMODE": ""},
+            env={**os.environ, "PYTHONDEVMODE": "", **(more or {})},
         )
         log.close()
         self._processes.append(process)

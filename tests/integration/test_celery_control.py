@@ -62,7 +62,9 @@ class Control:
 def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control]:
     folder = tmp_path_factory.mktemp("ctl")
     port = free_port()
-    write_config(folder, agents={"spy": "5m", "tsla": "5m"}, more=f"[flower]\nport = {port}\n")
+    write_config(
+        folder, agents={"spy": "5m", "tsla": "5m"}, more=f"[flower]\nport = {port}\n[exporter]\nport = {free_port()}\n"
+    )
     on_paper(folder)
     from ztrade.config import load_config
 
@@ -78,7 +80,7 @@ def test_status_tells_that_everything_runs_and_consumes(control: Control) -> Non
     """All programs are up, both workers wait at their queues, the exit code is 0."""
     assert control("status").returncode == 0
     states = control.status()
-    assert set(states) == {"redis", "worker-spy", "worker-tsla", "beat", "keeper", "flower"}
+    assert set(states) == {"alerts", "redis", "worker-spy", "worker-tsla", "beat", "keeper", "exporter", "flower"}
     assert states["worker-spy"]["consuming"] is True
     assert states["beat"]["consuming"] is None
 
@@ -176,7 +178,7 @@ def test_flower_needs_the_login_and_refuses_commands(control: Control) -> None:
 
 
 def test_files_of_the_stack_are_the_owners_alone(control: Control) -> None:
-    """Sockets, logs, login: nobody else reads or connects; no TCP port but Flower's."""
+    """Sockets, logs, login: nobody else reads or connects; no TCP ports but Flower's and the exporter's."""
     state = control.config.state_dir
     for path in [state, *state.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
@@ -186,7 +188,7 @@ def test_files_of_the_stack_are_the_owners_alone(control: Control) -> None:
         for connection in psutil.Process(entry["pid"]).net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     }
-    assert ports == {control.config.main.flower.port}
+    assert ports == {control.config.main.flower.port, control.config.main.exporter.port}
 
 
 def test_a_killed_supervisord_leaves_nothing_running(control: Control) -> None:
@@ -202,11 +204,11 @@ def test_a_killed_supervisord_leaves_nothing_running(control: Control) -> None:
 
 def test_stop_ends_every_process(tmp_path: Path) -> None:
     """After ``stop`` no process of the stack is left, and a second ``stop`` has nothing to do."""
-    config = write_config(tmp_path, more=f"[flower]\nport = {free_port()}\n")
+    config = write_config(tmp_path, more=f"[flower]\nport = {free_port()}\n[exporter]\nport = {free_port()}\n")
     stack = Stack(config, with_exchange=False)
     started = stack.start()
     pids = [state.pid for state in started.programs if state.pid]
-    assert len(pids) == 5
+    assert len(pids) == 7
     stack.stop()
     assert not any(psutil.pid_exists(pid) for pid in pids)
     stack.stop()
@@ -219,7 +221,7 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        config = write_config(tmp_path, more=f"[flower]\nport = {port}\n")
+        config = write_config(tmp_path, more=f"[flower]\nport = {port}\n[exporter]\nport = {free_port()}\n")
         on_paper(tmp_path)
         refused = Control(config)("start")
     assert refused.returncode == 2

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.mail_server import PASSWORD, mail_server
+from ztrade.adapters.journal import open_journal
+from ztrade.testing.scripted_server import Answer, scripted
+
 ROOT = Path(__file__).parents[2]
 #: a command that a test cannot run: it needs the network, or shows until somebody ends it
 _ELSEWHERE = re.compile(r"git clone |make demo ARGS|.* -f ")
@@ -99,3 +103,31 @@ def test_bars_are_imported_in_three_steps(newcomer: Newcomer) -> None:
     looked = newcomer.types([steps[0].partition(" #")[0] + f" --tz {zone} || [ $? = 1 ]"])
     assert "SPY" in looked
     assert not (newcomer.home / "bars").exists()
+
+
+def test_alerts_are_set_up_tried_and_listed(newcomer: Newcomer, tmp_path: Path) -> None:
+    """The page's own tables of both files, with the hosts of this machine in them; then its commands."""
+    page, folder = "how-to/get-alerts.md", newcomer.home / "ztrade"
+    shutil.copytree(ROOT / "deploy" / "config", folder)
+    with scripted(lambda _asked: Answer(200, b"ok")) as slack, mail_server(tmp_path) as box:
+        here = {"https://hooks.slack.com": slack.url, '"smtp.example.com"': f'"localhost"\nport = {box.port}'}
+        here |= {'severities = ["critical"]': f'ca_file = "{box.ca_file}"', '"..."': f'"{PASSWORD}"'}
+        for file, holding in (("ztrade.toml", "[alerts.channels.ops]"), ("credentials.toml", "[alerts.ops]")):
+            text = "\n".join(block(page, holding))
+            for there, ours in here.items():
+                text = text.replace(there, ours)
+            with (folder / file).open("a") as toml:
+                toml.write(f"\n{text}\n")
+            (folder / file).chmod(0o600)
+        mine = ["export ZTRADE_CONFIG=~/ztrade/ztrade.toml"]
+        open_journal(f"sqlite:///{_state(newcomer)}/journal.db").close()
+        told = newcomer.types([*mine, *block(page, "ztrade alerts test")])
+        assert told.count("taken") == 3
+        assert (len(slack.asked), len(box.got)) == (2, 1)
+        assert "[]" in newcomer.types([*mine, *block(page, "ztrade alerts list")])
+
+
+def _state(newcomer: Newcomer) -> Path:
+    state = newcomer.home / ".local" / "state" / "ztrade"
+    state.mkdir(parents=True, exist_ok=True)
+    return state

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.__main__ import read
-from tests.faults.matrix import CUT
+from tests.faults.catalogue import FAULTS
+from tests.faults.matrix import COVER, CUT, PAIRS
+from tests.faults.page import read
 from tests.faults.safeguards import GUARDS, Guard, copy_without
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,14 @@ def test_the_naive_version_is_seen_to_double(tmp_path: Path) -> None:
     """The harness is not blind: what is acknowledged late and has no id of its own sends its order twice."""
     (found,), said = run_matrix(tmp_path, "--pairs", "post> kill child", "--runs", "0", "--naive", "1")
     assert found["doubled"], said
+
+
+def test_the_cover_has_every_point_and_every_fault_in_fewer_pairs() -> None:
+    """``--cover`` leaves out pairs, but no point, no fault, and none of either that the catalogue names."""
+    assert {pair.fault for pair in COVER} == {pair.fault for pair in PAIRS} == set(FAULTS)
+    assert {pair.point for pair in COVER} == {pair.point for pair in PAIRS}
+    assert len(set(COVER)) == len(COVER) < 0.6 * len(PAIRS)
+    assert sum(pair.point.startswith(("plan", "post", "resolve", "sell", "cancel")) for pair in COVER) > len(COVER) / 2
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from tests.contract.journals import ACCOUNT, OPEN, claim, empty_sqlite, record
+from tests.contract.journals import ACCOUNT, OPEN, claim, empty_sqlite, record, see_equity
 from ztrade.adapters.journal import open_journal
 from ztrade.adapters.journal.tables import metadata
 from ztrade.adapters.journal.upgrade import HEAD, MIGRATIONS, known_revisions
@@ -82,11 +84,17 @@ def test_a_password_is_never_shown() -> None:
         assert "secret" not in str(caught.value)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("psycopg") is not None, reason="the driver is installed here")
 def test_a_missing_driver_is_named() -> None:
     """PostgreSQL is optional: the message says what to install."""
-    with pytest.raises(ConfigError, match=r"module psycopg.*pip install 'psycopg\[binary\]'"):
-        open_journal("postgresql://ada@localhost/journal")
+    without = """
+import sys
+sys.modules["psycopg"] = None  # as where it is not installed
+from ztrade.adapters.journal import open_journal
+open_journal("postgresql://ada@localhost/journal")
+"""
+    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False)
+    assert "module psycopg, which is not installed" in done.stderr
+    assert "pip install 'ztrade[postgres]'" in done.stderr
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
@@ -167,6 +175,19 @@ def test_a_file_that_cannot_be_written_is_named(open_to_all: Path) -> None:
 
 
 # -- the content -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["journal.db.lock", "journal.db"])
+def test_a_link_leads_nobody_to_make_a_file_elsewhere(tmp_path: Path, name: str) -> None:
+    """Operators write in the folder, and root looks in there: root would make them a file wherever the link leads."""
+    elsewhere, state = tmp_path / "elsewhere", tmp_path / "state"
+    elsewhere.mkdir()
+    state.mkdir()
+    state.chmod(0o2770)
+    (state / name).symlink_to(elsewhere / "made-by-root")
+    with pytest.raises(JournalUnavailable, match="symbolic links"):
+        open_journal(url(state / "journal.db"))
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_what_is_not_a_database_is_left_alone(tmp_path: Path) -> None:
     """Somebody's file is not overwritten."""
     path = tmp_path / "journal.db"
@@ -315,4 +336,45 @@ def test_a_migration_that_dies_leaves_nothing(tmp_path: Path) -> None:
     journal = open_journal(url(path))
     journal.open_account(ACCOUNT, Decimal(1), OPEN, [])
     assert journal.account_state(ACCOUNT, OPEN).cash == 1
+    journal.close()
+
+
+_BACK_TO_0005 = "DROP TABLE capitals; UPDATE alembic_version SET version_num = '0005';"
+_BACK_TO_0004 = f"""{_BACK_TO_0005}
+DROP INDEX ix_cycles_ended; DROP INDEX ix_fills_agent_side;
+ALTER TABLE cycles DROP COLUMN ended; ALTER TABLE intents DROP COLUMN answered;
+UPDATE alembic_version SET version_num = '0004';
+"""
+
+
+def test_cycles_of_an_older_journal_are_numbered_and_counting_goes_on_from_there(tmp_path: Path) -> None:
+    """In the order in which they ended; one that runs is numbered when it ends."""
+    journal = open_journal(empty_sqlite(tmp_path))
+    running, late = claim(journal, 5), claim(journal, 10)
+    for held in (late, claim(journal, 15)):
+        journal.finish(held, record(held))
+    journal.close()
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    connection.executescript(_BACK_TO_0004)
+    connection.close()
+    journal = open_journal(url(tmp_path / "journal.db"))
+    journal.finish(running, record(running))
+    found = [(number, one.slot) for number, one in journal.tallies.cycles(0, 10)]
+    assert found == [(1, late.slot), (2, late.slot + timedelta(minutes=5)), (3, running.slot)]
+    journal.close()
+
+
+def test_equity_of_an_older_journal_is_kept_as_it_is(tmp_path: Path) -> None:
+    """Nobody knows which capital it contains: the one that comes first is taken for it, and nothing is moved."""
+    journal = open_journal(empty_sqlite(tmp_path))
+    see_equity(journal, "agent:spy@paper", -5, 10_300)
+    journal.close()
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    connection.executescript(_BACK_TO_0005)
+    connection.close()
+    journal = open_journal(url(tmp_path / "journal.db"))
+    before = journal.agent_state("spy", "paper", "SPY", OPEN, Decimal(20_000))
+    assert (before.peak_equity, before.capital) == (Decimal(10_300), None)
+    see_equity(journal, "agent:spy@paper", 5, 20_100, 20_000)
+    assert [value for _, value in journal.equity("agent:spy@paper", capital=Decimal(20_000))] == [10_300, 20_100]
     journal.close()

@@ -193,6 +193,33 @@ def _check(journal: SqlJournal, cash: Decimal) -> None:
         assert found.order is None or len(found.order.legs) == 2
 
 
+LAST_ONE = """
+import sys
+from ztrade.adapters.journal import open_journal
+journal = open_journal(sys.argv[1])
+journal.cycles(limit=1)
+journal.close()
+"""
+
+
+def test_opening_the_journal_again_keeps_what_holds_it(tmp_path: Path) -> None:
+    """Another process that closes it afterwards must not take itself for the last one.
+
+    That one removes the write-ahead log; who still had the journal open would read from the removed file, and at its
+    end remove the log that others write meanwhile, with what is in it. The exporter opens the journal in two threads.
+    """
+    address = empty_sqlite(tmp_path)
+    journal = open_journal(address)
+    journal.cycles(limit=1)
+    open_journal(address, create=False).close()
+    child = start(LAST_ONE, address)
+    child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert (tmp_path / "journal.db-wal").exists()
+    journal.close()
+    assert not (tmp_path / "journal.db-wal").exists(), "who really closes it last does remove it"
+
+
 def test_reading_goes_on_while_another_writes(tmp_path: Path) -> None:
     """A reader neither waits for an open writing transaction nor sees it before its commit."""
     journal = open_journal(empty_sqlite(tmp_path))

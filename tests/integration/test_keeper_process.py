@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from tests.integration.served import ZTRADE, shipped
 from ztrade.app import books, trade
 from ztrade.bootstrap import Runtime
 from ztrade.domain.decision import Action, Decision
-from ztrade.domain.ledger import CycleKind, CycleRecord, Outcome
+from ztrade.domain.ledger import CycleKind, CycleRecord, Outcome, Wish
 from ztrade.domain.types import Leg
 from ztrade.testing.exchange_server import ExchangeUrl, running
+from ztrade.testing.scripted_server import Answer, scripted
 
 START = datetime(2022, 8, 22, 14, 0, tzinfo=UTC)
 D = Decimal
@@ -122,6 +124,28 @@ def test_a_halt_flattens_though_redis_and_the_workers_are_down(kept: Kept) -> No
     assert kept.run("release", "spy").returncode == 1
 
 
+def test_a_halt_is_obeyed_within_a_second(kept: Kept) -> None:
+    """From the person's Enter to the stop and target ended at the exchange, three times: the median."""
+    with kept.keeper():
+        wait_for(lambda: "keeper_started" in (kept.folder / "keeper.log").read_text(), 30, "the keeper")
+        took = sorted(obeyed(kept) for _ in range(3))
+    assert took[1] < 1.0, took
+
+
+def obeyed(kept: Kept) -> float:
+    """Return the wall seconds from a halt that orders to flatten to the end of what rests; it is released after."""
+    kept.enter()
+    exchange, halts = kept.runtime.exchange_for("spy"), kept.runtime.halts
+    before = kept.told().count("spy is flat")
+    began = time.monotonic()
+    halts.halt("spy", "now", Wish(f"w{began:.0f}".replace(".", ""), flatten=True))
+    wait_for(lambda: not any(order.legs for order in exchange.orders(open_only=True)), 20, "the end of the legs")
+    took = time.monotonic() - began
+    wait_for(lambda: kept.told().count("spy is flat") > before, 60, "the word that it is flat")
+    kept.run("release", "spy")
+    return took
+
+
 def test_a_stop_cancelled_by_hand_is_found_between_two_cycles(kept: Kept) -> None:
     """The keeper's first look at the books: the position is unprotected, and a person hears of it."""
     kept.enter()
@@ -144,3 +168,27 @@ def test_an_exchange_that_is_down_is_waited_for(kept: Kept) -> None:
         kept.url.clear_faults()
     assert kept.runtime.halts.reducing("spy") is None
     assert "embedded: unexplained SPY" not in kept.told()
+
+
+def test_a_trade_and_a_halt_reach_slack_each_once(kept: Kept) -> None:
+    """Bought, halted by whom and why, sold by the keeper with what it made: with two keepers, and no worker."""
+    with scripted(lambda _asked: Answer(200, b"ok")) as slack:
+        etc = kept.folder / "etc"
+        with (etc / "ztrade.toml").open("a") as main:
+            main.write('\n[alerts.channels.ops]\nkind = "slack"\nmax_in_10_minutes = 100\n')
+        (etc / "credentials.toml").write_text(f'[alerts.ops]\nwebhook = "{slack.url}/services/x"\n')
+        (etc / "credentials.toml").chmod(0o600)
+
+        def posted(words: str) -> int:
+            return sum(words in str(asked.body) for asked in slack.asked)
+
+        kept.enter()
+        with kept.keeper(), kept.keeper():
+            wait_for(lambda: posted("spy: bought 10 SPY at "), 60, "the entry")
+            assert kept.run("halt", "spy", "--flatten", "--reason", "earnings", "--by", "ann").returncode == 0
+            wait_for(lambda: posted("spy: sold 10 SPY at "), 60, "the exit")
+            wait_for(lambda: posted("spy is flat"), 60, "the end of it")
+        for words in ("bought 10 SPY", "sold 10 SPY", "spy halted by ann", "spy is flat"):
+            assert posted(words) == 1
+        (exit_,) = (str(asked.body) for asked in slack.asked if "sold 10 SPY" in str(asked.body))
+        assert " dollars (dry run)" in exit_.partition("sold")[2]

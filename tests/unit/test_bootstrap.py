@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -17,7 +18,9 @@ from ztrade.app.desk import Desk
 from ztrade.bootstrap import Runtime
 from ztrade.config import EMBEDDED, hard_time_limit, load_config
 from ztrade.domain.ledger import CycleKind, Proposal, ProposalState
+from ztrade.domain.messages import Message, Severity
 from ztrade.domain.types import Leg, OrderRequest, Side
+from ztrade.errors import ExchangeUnavailable
 from ztrade.service import broker
 from ztrade.testing.clock import FakeClock
 from ztrade.testing.journal import MemoryJournal
@@ -130,3 +133,23 @@ def test_a_proposal_is_rejected_by_the_clock_it_was_made_with(runtime: Runtime) 
     )
     runtime.journal.propose(claim, made)
     assert runtime.reject("p1", "ann").state is ProposalState.REJECTED
+
+
+def test_writes_of_the_journal_and_requests_are_counted_where_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading the journal is no write."""
+    monkeypatch.setenv("ZTRADE_EXCHANGE__URL", "http://127.0.0.1:1")
+    runtime = configured(tmp_path)
+    list(runtime.journal.cycles())
+    assert runtime.metrics.told()["spreads"] == []
+    runtime.journal.post(Message("k", Severity.INFO, "t", "x", datetime(2022, 8, 22, tzinfo=UTC)))
+    told: Any = runtime.metrics.told()
+    ((name, labels, counts, total),) = told["spreads"]
+    assert (name, labels, sum(counts)) == ("ztrade_journal_write_seconds", {}, 1)
+    assert 0 < total < 10
+    with pytest.raises(ExchangeUnavailable):
+        runtime.desk("aapl", dry_run=True).exchange.account()
+    told = runtime.metrics.told()
+    names = {name for name, *_ in told["counts"]}
+    assert {"ztrade_exchange_requests_total", "ztrade_exchange_errors_total"} <= names

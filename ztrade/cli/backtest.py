@@ -156,7 +156,7 @@ def _check_order(first: date, last: date) -> None:
 def _result(done: Backtest, agent: Agent) -> Result:
     slots = [c for c in done.records if c.agent == agent.name and c.kind is CycleKind.SLOT]
     fills = done.journal.fills(agent=agent.name)
-    curve = done.journal.equity(agent_scope(agent.name, EMBEDDED))
+    curve = done.journal.equity(agent_scope(agent.name, EMBEDDED), capital=agent.capital)
     return Result(
         agent=agent.name,
         symbol=agent.symbol,

@@ -18,6 +18,7 @@ from ztrade.domain.durations import format_duration
 
 if TYPE_CHECKING:
     from ztrade.config import Config
+    from ztrade.config_alerts import ChannelSection
 
 
 @click.group()
@@ -30,7 +31,10 @@ def config() -> None:
 @pass_app
 def check(app: App, as_json: bool) -> None:
     """Read every file as the services do; print what counts, and warnings. Exit 2 where something is wrong."""
+    from ztrade.config_checks import check_channels
+
     loaded = app.config()
+    check_channels(loaded)
     record = _record(loaded)
     if as_json:
         click.echo(to_json(record))
@@ -53,6 +57,7 @@ def _record(config: Config) -> Record:
         "accounts": {name: _account(config, name) for name in config.accounts},
         "limits": _plain(config.main.limits.model_dump()),
         "sentiment": _sentiment(config),
+        "alerts": {name: _channel(channel) for name, channel in sorted(config.main.alerts.channels.items())},
         "agents": {name: _agent(agent) for name, agent in sorted(config.agents.items())},
         "warnings": list(config.warnings),
     }
@@ -64,6 +69,17 @@ def _sentiment(config: Config) -> Record:
     off = sources_off(config)
     sources = {name: f"off: {off[name]}" if name in off else weight for name, weight in source_weights(config).items()}
     return {"scorer": config.main.sentiment.scorer, "sources": sources}
+
+
+def _channel(channel: ChannelSection) -> Record:
+    """Return what goes where; the webhook is a secret, the mail's addresses are not."""
+    where = {"host": channel.host, "from": channel.sender, "to": list(channel.to)} if channel.kind == "email" else {}
+    return {
+        "kind": channel.kind,
+        "severities": [str(severity) for severity in channel.severities],
+        "agents": list(channel.agents) or "all",
+        **where,
+    }
 
 
 def _account(config: Config, name: str) -> Record:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from ztrade.bootstrap import Runtime
     from ztrade.config import Config
     from ztrade.ports import Calendar, Journal
-    from ztrade.service.stack import ProgramStatus
+    from ztrade.service.doorbell import Doorbell, Taken
+    from ztrade.service.states import ProgramStatus
+    from ztrade.service.units import Unit
 
 
 def _load(path: Path | None) -> Config:
@@ -42,19 +44,59 @@ def _calendar() -> Calendar:
     return NyseCalendar()
 
 
-def _programs(config: Config) -> Sequence[ProgramStatus]:
+def _calendar_kept(config: Config) -> Calendar:
+    from ztrade.adapters.calendar import NyseCalendar
+
+    return NyseCalendar(kept=config.state_dir / "run")
+
+
+def _doorbell(config: Config) -> Doorbell:
+    from ztrade.service.doorbell import look
+
+    return look(config.redis_url, config.agents)
+
+
+def _programs(config: Config, taken: Taken) -> Sequence[ProgramStatus]:
     from ztrade.service.stack import Stack
 
-    return Stack.of(config).status()
+    return Stack.of(config).status(taken)
+
+
+def _units(config: Config) -> Sequence[Unit]:
+    """Return systemd's units, where it is they that run this configuration, and no stack of a person's own."""
+    from ztrade.service import units
+
+    if not units.runs_here() or _stack_runs(config):
+        return ()
+    return units.look(config.agents)
+
+
+def _state_elsewhere(state: Path) -> bool:
+    from ztrade.service import units
+
+    return units.state_elsewhere(state)
+
+
+def _stack_runs(config: Config) -> bool:
+    from ztrade.service.supervisor import Supervisor, lock_file
+
+    try:
+        return lock_file(config.state_dir).exists() and Supervisor(config.state_dir).held()
+    except PermissionError:
+        return False  # somebody else's state, and so no stack of this person's own
 
 
 def _quiet() -> None:
     """Send warnings and worse to stderr: stdout belongs to the answer. A service that has its logs keeps them."""
-    import structlog
+    from ztrade.lean import without
 
-    from ztrade.service import logs
+    # structlog would colour tracebacks with it, and nobody sees one here
+    with without("rich"):
+        import structlog
 
     if not structlog.is_configured():
+        from ztrade.service import logs
+
         logs.configure("warning", fd=2)
 
 
@@ -67,8 +109,12 @@ class App:
     load: Callable[[Path | None], Config] = _load
     make_runtime: Callable[[Config], Runtime] = _runtime
     open_journal: Callable[[Config], Journal] = _journal
-    programs: Callable[[Config], Sequence[ProgramStatus]] = _programs
+    programs: Callable[[Config, Taken], Sequence[ProgramStatus]] = _programs
+    units: Callable[[Config], Sequence[Unit]] = _units
+    state_elsewhere: Callable[[Path], bool] = _state_elsewhere
     calendar: Callable[[], Calendar] = _calendar
+    calendar_kept: Callable[[Config], Calendar] = _calendar_kept
+    doorbell: Callable[[Config], Doorbell] = _doorbell
     quiet: Callable[[], None] = _quiet
 
     def config(self) -> Config:

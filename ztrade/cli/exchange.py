@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -111,11 +110,18 @@ def exchange(app: App, /, seed: int | None, key_id: Sequence[str], secret_key: S
 
     Give exactly one of --bars, --synthetic and --feed.
     """
+    from ztrade.config import supervision
     from ztrade.exchange.server.app import run
+    from ztrade.service import logs
+    from ztrade.service.watchdog import Pace, patience, watch
 
     source = _source(seed, options)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    run(_settings(app, source, _keys(key_id, secret_key), options), _announce)
+    # standard output says where it listens, and no more
+    logs.configure(fd=2, place=logs.Place("exchange"))
+    told = supervision()
+    pace = Pace(patience(told))
+    watch(told, pace.judge)
+    run(_settings(app, source, _keys(key_id, secret_key), options), _announce, lambda: pace.tick("serves"))
 
 
 def check_arguments(app: App, arguments: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ztrade.cli.context import App, pass_app
+from ztrade.cli.output import visible
 from ztrade.cli.proposals import whoami
 from ztrade.config import EMBEDDED
 from ztrade.domain.agent import canonical_name
 from ztrade.domain.identity import stamp
 from ztrade.domain.ledger import HaltRecord, Wish, agent_scope
+from ztrade.domain.messages import Message, Severity
 from ztrade.errors import ConfigError, ZtradeError
+from ztrade.service.units import STATE
 
 if TYPE_CHECKING:
     from ztrade.adapters.halts import FileHalts
@@ -43,6 +46,14 @@ def _place(app: App, agent: str | None) -> tuple[_Place, str]:
         return _Place(app.state, None), ALL if agent is None else canonical_name(agent)
     name = config.agent(agent).name if agent is not None else ALL
     return _Place(config.state_dir, config), name
+
+
+def _warn_elsewhere(app: App, place: _Place, verb: str, agent: str | None) -> None:
+    """Say that the machine's services do not see this: a checkout's ztrade.toml, or a state_dir of one's own."""
+    if app.state_elsewhere(place.state):
+        theirs = f"ztrade --config /etc/ztrade/ztrade.toml --state {STATE} {verb} {agent or ''}".rstrip()
+        words = f"this machine's services look into {STATE}, and this is for {place.state}; for them: {theirs}"
+        click.echo(f"warning: {words}", err=True)
 
 
 def _write(app: App, place: _Place, write: Callable[[Journal], None]) -> None:
@@ -84,13 +95,30 @@ def halt(app: App, agent: str | None, reason: str, cancel_entries: bool, flatten
     except OSError as error:
         raise ConfigError(str(place.state), f"the halt flag cannot be written: {error.strerror}") from None
     click.echo(f"{_who(name)} halted: {words}")
+    _warn_elsewhere(app, place, "halt", agent)
     _say_wish(halts, name, wish)
     record = HaltRecord(name, words, by, at)
-    _write(app, place, lambda journal: journal.record_halt(record))
+    _write(app, place, lambda journal: _halted(journal, record, wish))
+
+
+#: ordered, and not yet done: the keeper says what it has done
+_ORDERED = {True: "\nOrdered: close the positions.", False: "\nOrdered: cancel the entries."}
+
+
+def _halted(journal: Journal, record: HaltRecord, wish: Wish | None) -> None:
+    """Write the halt down, and tell everybody else who gets messages."""
+    journal.record_halt(record)
+    more = "" if wish is None else _ORDERED[wish.flatten]
+    agent = None if record.agent == ALL else record.agent
+    text = f"{record.reason}{more}\nNothing is sent until: ztrade release {agent or ''}".rstrip()
+    key, title = f"halt:{record.agent}:{record.at.isoformat()}", f"{agent or 'all agents'} halted by {record.by}"
+    journal.post(Message(key, Severity.WARNING, title, text, record.at, agent))
 
 
 def _say_wish(halts: FileHalts, name: str, wish: Wish | None) -> None:
     if wish is None:
+        if halts.wish(name) is not None:
+            click.echo("what an earlier halt ordered besides stands until `ztrade release`")
         return
     if halts.wish(name) != wish:
         click.echo("warning: the disk is full: halted, but nothing could be ordered besides", err=True)
@@ -113,21 +141,22 @@ def release(app: App, agent: str | None) -> int:
         found = halts.release(name)
     except OSError as error:
         raise ConfigError(str(place.state), f"the flag cannot be removed: {error.strerror}; it still stands") from None
+    _warn_elsewhere(app, place, "release", agent)
     if not found:
         click.echo(f"{_who(name)} not halted, and not reducing")
         return 1
     for kind, reason in found.items():
-        click.echo(f"{_who(name)} was {kind}: {reason}")
+        click.echo(visible(f"{_who(name)} was {kind}: {reason}"))
     click.echo(f"{_who(name)} released")
-    _write(app, place, lambda journal: _released(journal, place.config, name, SystemClock().wall()))
+    _write(app, place, lambda journal: _released(journal, place.config, name, SystemClock().wall(), found))
     for more in (halts.reason(name), halts.reducing(name)):
         if name != ALL and more:
-            click.echo(f"but all agents are stopped: {more}; `ztrade release` takes that back")
+            click.echo(visible(f"but all agents are stopped: {more}; `ztrade release` takes that back"))
     return 0
 
 
-def _released(journal: Journal, config: Config | None, name: str, at: datetime) -> None:
-    """Write the release down, and let the agents' breakers measure anew from here."""
+def _released(journal: Journal, config: Config | None, name: str, at: datetime, found: Mapping[str, str]) -> None:
+    """Write the release down, tell of it, and let the agents' breakers measure anew from here."""
     for record in journal.halts():
         if record.agent == name:
             journal.record_halt(replace(record, released_at=at))
@@ -138,6 +167,10 @@ def _released(journal: Journal, config: Config | None, name: str, at: datetime) 
             journal.release(agent.name)
             journal.rebase(agent_scope(agent.name, account))
             journal.rebase(f"account:{account}")
+    whose = None if name == ALL else name
+    text = "\n".join(f"was {kind}: {reason}" for kind, reason in found.items())
+    key, title = f"release:{name}:{at.isoformat()}", f"{whose or 'all agents'} released by {whoami()}"
+    journal.post(Message(key, Severity.INFO, title, text, at, whose))
 
 
 def _who(name: str) -> str:

@@ -31,11 +31,14 @@ SECTIONS: Mapping[str, Commands] = {
     },
     "Look": {
         "status": ("ztrade.cli.status:status", "Show agents, positions, halts, workers on one screen."),
+        "doctor": ("ztrade.cli.doctor:doctor", "Look for what would hurt, and say what mends it."),
         "cycles": ("ztrade.cli.listings:cycles", "List what each slot did, and why."),
         "orders": ("ztrade.cli.listings:orders", "List the orders that the journal knows."),
         "positions": ("ztrade.cli.listings:positions", "List positions, the journal's beside the exchange's."),
         "logs": ("ztrade.cli.logs:logs", "Show the log of a program."),
         "sentiment": ("ztrade.cli.sentiment:sentiment", "Show the news behind a decision, scored then and now."),
+        "sla": ("ztrade.cli.sla:sla", "Show how a month went against the objectives."),
+        "alerts": ("ztrade.cli.alerts:alerts", "Try the alert channels, list what was told."),
         "replay": ("ztrade.cli.replay:replay", "Make a cycle's decision again from its stored inputs."),
         "config": ("ztrade.cli.config:config", "Check the configuration."),
     },
@@ -44,19 +47,35 @@ SECTIONS: Mapping[str, Commands] = {
         "proposals": ("ztrade.cli.proposals:proposals", "List what waits for a person."),
         "approve": ("ztrade.cli.proposals:approve", "Approve a proposal: its order is sent."),
         "reject": ("ztrade.cli.proposals:reject", "Reject a proposal."),
+        "resolve": ("ztrade.cli.resolve:resolve", "Decide on an order that is not at the exchange as it was meant."),
         "halt": ("ztrade.cli.halts:halt", "Stop an agent, or all of them, from sending anything."),
         "release": ("ztrade.cli.halts:release", "Take a halt back, and what a breaker tripped."),
+    },
+    "Keep": {
+        "backup": ("ztrade.cli.backup:backup", "Copy the journal while it is in use."),
+        "restore": ("ztrade.cli.backup:restore", "Put a copy of the journal back, with everything stopped and halted."),
+    },
+    "Install": {
+        "setup": ("ztrade.cli.setup:setup", "Set agents, keys and units up on this machine."),
+        "deploy": ("ztrade.cli.deploy:deploy", "Write units or supervisor files for a virtual environment."),
     },
     "Serve": {
         "worker": ("ztrade.cli.service:worker", "Run the worker of one agent."),
         "beat": ("ztrade.cli.service:beat", "Send due slots to the workers."),
         "keeper": ("ztrade.cli.service:keeper", "Keep what must go on when Redis is down."),
         "flower": ("ztrade.cli.service:flower", "Serve Flower behind a login."),
+        "exporter": ("ztrade.cli.service:exporter", "Serve metrics for Prometheus."),
         "loop": ("ztrade.cli.service:loop", "Run all agents in one process without Redis, for development."),
     },
 }
 #: what scripts call, and ``ztrade --help`` does not show
-HIDDEN: Commands = {"stack": ("ztrade.cli.service:stack", "")}
+HIDDEN: Commands = {
+    "stack": ("ztrade.cli.service:stack", ""),
+    "journal-revision": ("ztrade.cli.journal:journal_revision", ""),
+    "redis-acl": ("ztrade.cli.redis:redis_acl", ""),
+    "redis-cli": ("ztrade.cli.redis:redis_cli", ""),
+    "unit-failed": ("ztrade.cli.units:unit_failed", ""),
+}
 COMMANDS: Commands = {name: entry for section in (*SECTIONS.values(), HIDDEN) for name, entry in section.items()}
 
 
@@ -90,6 +109,10 @@ class LazyGroup(click.Group):
             raise
         except BrokenPipeError:
             raise  # click ends quietly
+        except PermissionError as error:
+            if ctx.params.get("debug"):
+                raise
+            raise Denied(error) from error
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
@@ -108,6 +131,14 @@ class Unexpected(ZtradeError):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"unexpected {type(error).__name__}: {error}; `ztrade --debug ...` shows where")
+
+
+class Denied(ZtradeError):
+    """A file that this user may not use: most often a person who has not logged in since joining the group."""
+
+    def __init__(self, error: PermissionError) -> None:
+        fix = "be root, or become a member of group ztrade-operators and log in again"
+        super().__init__(f"{error.filename or 'the system'}: {error.strerror}; fix: {fix}")
 
 
 def _bear_any_terminal() -> None:
@@ -156,7 +187,8 @@ def _usage(error: click.UsageError) -> str:
 
 def _say(message: str, code: int) -> int:
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
-    click.echo(f"error: {line}", err=True)
+    # what a server or a file says must not redraw the terminal
+    click.echo(f"error: {''.join(char if char.isprintable() else ' ' for char in line)}", err=True)
     return code
 
 

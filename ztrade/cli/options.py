@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+
+from ztrade.domain.durations import parse_duration
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -81,6 +84,27 @@ class Instant(click.ParamType[datetime]):
         if self._end:
             begin = datetime.combine(day + timedelta(days=1), time(0), NEW_YORK) - timedelta(microseconds=1)
         return begin.astimezone(UTC)
+
+
+class Ago(click.ParamType[datetime]):
+    """A wall instant: a duration back from now (``30m``, ``2h``), or what :class:`Instant` takes.
+
+    Args:
+        now: the wall clock.
+    """
+
+    name = "AGO|INSTANT"
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return self._now() - parse_duration(str(value).removesuffix("ago").strip())
+        except ValueError:
+            return Instant().convert(value, param, ctx)
 
 
 class Speed(click.ParamType[str]):

@@ -78,7 +78,7 @@ def warn(warnings: Iterable[str]) -> None:
 
 def columns_of(rows: Iterable[Sequence[str]]) -> str:
     """Align rows of text, two blanks between columns; nothing is cut, so that pipes get everything."""
-    rows = [list(row) for row in rows]
+    rows = [list(map(visible, row)) for row in rows]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(lines)
@@ -93,6 +93,9 @@ def _cell(value: object) -> str:
         return f"{value:.2f}"
     if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "-"
-    # line breaks and escape codes of a message from outside must not redraw the terminal
-    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def visible(text: str) -> str:
+    """Return text without line breaks and escape codes: a message from outside must not redraw the terminal."""
     return "".join(char if char.isprintable() else " " for char in text)

@@ -8,7 +8,7 @@ import click
 
 from ztrade.app.report import text
 from ztrade.cli.context import App, pass_app
-from ztrade.cli.output import json_option, show
+from ztrade.cli.output import json_option, show, visible
 from ztrade.cli.records import proposal_record
 from ztrade.domain.ledger import Outcome, ProposalState
 
@@ -44,7 +44,7 @@ def approve(app: App, proposal_id: str, by: str) -> int:
     if record is None:
         click.echo(f"{proposal_id}: approved by {by}, but another process took its cycle over: see `ztrade cycles`")
         return 1
-    click.echo(f"{proposal_id}: approved by {by}: {record.outcome}: {text.why(record)}")
+    click.echo(visible(f"{proposal_id}: approved by {by}: {record.outcome}: {text.why(record)}"))
     return 0 if record.outcome in (Outcome.ENTERED, Outcome.EXITED) else 1
 
 

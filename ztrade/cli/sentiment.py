@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ztrade.cli.context import App, pass_app
-from ztrade.cli.output import Record, json_option, show, to_json
+from ztrade.cli.output import Record, json_option, show, to_json, visible
 from ztrade.domain.identity import slot_of
 from ztrade.errors import ConfigError
 
@@ -80,9 +80,9 @@ def _record(cycle: CycleRecord, found: Explained) -> Record:
 
 
 def _tell(cycle: CycleRecord, found: Explained) -> None:
-    click.echo(f"{cycle.cycle_id}: {cycle.outcome}: {cycle.reason}")
+    click.echo(visible(f"{cycle.cycle_id}: {cycle.outcome}: {cycle.reason}"))
     show(found.stories, _COLUMNS, as_json=False, empty="no stories")
     for name, why in found.then.missing.items():
-        click.echo(f"without {name}: {why}")
+        click.echo(visible(f"without {name}: {why}"))
     then, now = f"{found.then.score:+.2f}", f"{found.now.score:+.2f}"
     click.echo(f"sentiment {then} then, {now} by {found.scorer} now: {found.decision.rationale}")

@@ -14,7 +14,8 @@ from ztrade.cli.logs import logs
 from ztrade.cli.output import json_option, show, warn
 
 if TYPE_CHECKING:
-    from ztrade.service.stack import ProgramStatus, Started
+    from ztrade.service.stack import Started
+    from ztrade.service.states import ProgramStatus
 
 
 @click.command()
@@ -45,25 +46,51 @@ def beat(app: App) -> None:
 @pass_app
 def keeper(app: App) -> None:
     """Close missed slots, reconcile, obey halts, send messages, until SIGTERM; a second keeper is harmless."""
-    from ztrade.service import logs
+    from ztrade.config import supervision
+    from ztrade.service import logs, names, report, watchdog
     from ztrade.service.health import Health, looker
     from ztrade.service.keeper import Keeper, run_keeper
+    from ztrade.service.postmen import postmen
     from ztrade.service.worker import one_thread_each
 
     one_thread_each()
     config = app.config()
-    logs.configure(config.main.log.level)
+    logs.start(config, "keeper")
     with app.runtime(config) as runtime:
-        run_keeper(Keeper(runtime, Health(looker(config))))
+        told = supervision()
+        pace, turns = watchdog.Pace(watchdog.patience(told)), report.Turns()
+        watchdog.watch(told, pace.judge)
+        report.Reporter(config, names.KEEPER, turns).start()
+
+        def alive(status: str) -> None:
+            pace.tick(status)
+            turns.tick(status)
+
+        with postmen(runtime):
+            run_keeper(Keeper(runtime, Health(looker(config)), alive=alive))
 
 
 @click.command()
 @pass_app
 def flower(app: App) -> None:
-    """Serve Flower, read-only, behind a login that is made on first start."""
+    """Serve Flower behind a login that is made on first start; read-only unless flower.control is on."""
     from ztrade.service.flower import run_flower
 
     run_flower(app.config())
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of 127.0.0.1; else exporter.port of ztrade.toml.")
+@pass_app
+def exporter(app: App, port: int | None) -> None:
+    """Serve metrics for Prometheus at /metrics, on the socket that systemd hands over or on a port."""
+    from ztrade.service import logs
+    from ztrade.service.exporter.server import run_exporter
+
+    config = app.config()
+    logs.start(config, "exporter")
+    with app.runtime(config) as runtime:
+        run_exporter(config, runtime, port or 0)
 
 
 @click.command()
@@ -77,7 +104,7 @@ def loop(app: App, until_finished: bool) -> None:
 
     one_thread_each()
     config = app.config()
-    logs.configure(config.main.log.level)
+    logs.start(config, "loop")
     warn(config.warnings)
     with app.runtime(config) as runtime:
         run_loop(config, runtime, until_finished=until_finished)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, signals
 from celery.loaders.app import AppLoader
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -17,11 +18,11 @@ from ztrade.config import Config
 from ztrade.domain.agent import canonical_name
 from ztrade.domain.ledger import CycleKind, CycleRecord
 from ztrade.errors import ConfigError
-from ztrade.service import broker, logs, names
+from ztrade.service import broker, names, report, task_logs
 from ztrade.service.context import Build, Context, build_runtime
 from ztrade.service.planner import is_slot
 from ztrade.service.routing import parse_slot, route
-from ztrade.service.settings import settings
+from ztrade.service.settings import limit, settings
 from ztrade.service.unbroken import unbroken
 
 
@@ -48,8 +49,10 @@ class ZtradeTask(Task):
             ConfigError: the agent or the slot is wrong; nothing was sent.
             BrokerUnavailable: Redis does not answer; the message may or may not be there.
         """
+        # Redis' lists know no times: how long the oldest message waits is told by what it carries
+        sent = {names.SENT_AT: self.app.now().timestamp()}
         try:
-            return super().apply_async(*args, **kwargs)
+            return super().apply_async(*args, **{**kwargs, "headers": {**(kwargs.get("headers") or {}), **sent}})
         except (OperationalError, RedisError, OSError) as error:
             raise broker.unavailable(self.app.context.config.redis_url, error) from None
         except RuntimeError as error:
@@ -73,7 +76,8 @@ def create_app(config: Config | None = None, build: Build = build_runtime) -> Ce
     app = Celery(names.APP, loader=Loader, task_cls=ZtradeTask)
     app.context = Context(config, build)
     app.ztrade_tasks = _define(app)
-    logs.connect()
+    task_logs.connect()
+    signals.worker_init.connect(limit, weak=False, dispatch_uid="ztrade.limits")
     return app
 
 
@@ -130,18 +134,30 @@ def run_trading_cycle(
     runtime = context.runtime
     if at is not None and not is_slot(runtime.calendar, agent, at):
         raise ConfigError("slot", f"{slot} is no slot of agent {agent.name!r}", fix="leave it out for an extra cycle")
-    context.recover_once(agent.name, owner)
-    record = runtime.run_cycle(
-        agent.name, dry_run=agent.dry_run or dry_run, manual=agent.manual or manual, slot=at, owner=owner
-    )
+    with _told(context, agent.name):
+        context.recover_once(agent.name, owner)
+        record = runtime.run_cycle(
+            agent.name, dry_run=agent.dry_run or dry_run, manual=agent.manual or manual, slot=at, owner=owner
+        )
     return summary(record, agent.name, at)
+
+
+@contextmanager
+def _told(context: Context, agent: str) -> Iterator[None]:
+    """Tell afterwards what this process has counted, however it ended."""
+    try:
+        yield
+    finally:
+        role = report.cycles(names.worker_role(agent))
+        report.write(context.config.state_dir, role, context.runtime.metrics.told())
 
 
 def run_settle(context: Context, agent_id: str, session_close: str, dry_run: bool, owner: str) -> dict[str, Any]:
     """Settle one agent in this process. Raises ConfigError as :func:`run_trading_cycle`."""
     agent = context.config.agent(agent_id)
     close = parse_slot(session_close)
-    record = context.runtime.settle(agent.name, dry_run=agent.dry_run or dry_run, session_close=close, owner=owner)
+    with _told(context, agent.name):
+        record = context.runtime.settle(agent.name, dry_run=agent.dry_run or dry_run, session_close=close, owner=owner)
     return summary(record, agent.name, close)
 
 

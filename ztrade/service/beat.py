@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from celery import Celery
+from celery import Celery, signals
 from celery.beat import ScheduleEntry, Scheduler
 from celery.schedules import BaseSchedule, schedstate
 
-from ztrade.config import Config
+from ztrade.config import Config, supervision
 from ztrade.domain.agent import Agent
 from ztrade.errors import TemporaryError
-from ztrade.service import logs, names
+from ztrade.service import broker, logs, names, report
 from ztrade.service.app import context_of, create_app, tasks_of
 from ztrade.service.bell import CeleryBell
 from ztrade.service.conductor import LONGEST_SLEEP, Bell, Conductor
 from ztrade.service.context import Build, Runtime, build_runtime
 from ztrade.service.pulse import Pulse
+from ztrade.service.watchdog import Pace, patience, watch
 
 log = structlog.get_logger("ztrade.beat")
 
@@ -123,7 +124,12 @@ class SlotScheduler(Scheduler):
         """Do what is due and return the seconds until the next look."""
         wait = min((stepper.step() for stepper in self._steppers), default=LONGEST_SLEEP)
         self._pulse.tick()
+        context_of(self.app).tick(self._status())
         return wait
+
+    def _status(self) -> str:
+        waits = [one.trouble for one in self._steppers if isinstance(one, Conductor) and one.trouble]
+        return f"waits: {waits[0]}" if waits else "sends what is due"
 
     def close(self) -> None:
         """Release what publishing used."""
@@ -131,10 +137,43 @@ class SlotScheduler(Scheduler):
         context_of(self.app).close()
 
 
+class Published:
+    """When beat last sent a slot or a settlement, its predecessor included: the message of an hourly agent is rare."""
+
+    def __init__(self, config: Config) -> None:
+        before = report.read(config.state_dir, names.BEAT)
+        self._at = None if before is None else before.facts.get("published")
+
+    def listen(self) -> None:
+        """Hear of every message that goes out from now on."""
+        signals.after_task_publish.connect(self._sent, weak=False)
+
+    def _sent(self, sender: str = "", **_: Any) -> None:
+        if sender in names.SCHEDULED:
+            self._at = time.monotonic()
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return the instant, on the monotonic clock."""
+        return {"published": self._at}
+
+
 def run_beat(config: Config, build: Build = build_runtime) -> None:
     """Run beat until SIGTERM; a second beat is harmless."""
     level = config.main.log.level
-    logs.configure(level)
+    logs.start(config, "beat")
     app = create_app(config, build)
-    context_of(app).role = "beat"
+    context_of(app).role = names.BEAT
+    told = supervision()
+    pace = Pace(patience(told), excuse=lambda: broker.silence(config.redis_url))
+    published = Published(config)
+    published.listen()
+    turns = report.Turns(published.facts)
+
+    def tick(status: str) -> None:
+        pace.tick(status)
+        turns.tick(status)
+
+    context_of(app).tick = tick
+    watch(told, pace.judge)
+    report.Reporter(config, names.BEAT, turns).start()
     app.Beat(loglevel=level, quiet=True, socket_timeout=0).run()

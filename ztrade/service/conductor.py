@@ -15,9 +15,11 @@ import structlog
 
 from ztrade.config import hard_time_limit
 from ztrade.domain.agent import Agent
+from ztrade.domain.missed import Why, missed
 from ztrade.errors import TemporaryError
 from ztrade.ports import Calendar, Clock, Journal
 from ztrade.service.books import Books, Key, key
+from ztrade.service.gaps import Gaps
 from ztrade.service.pace import Pace, advance, read_pace
 from ztrade.service.planner import SETTLE_DELAY, Job, Plan, jobs, plan
 
@@ -87,8 +89,13 @@ class Conductor:
         self._monotonic, self._patience = monotonic, patience
         self._books = Books(journal, tuple(self._agents.values()))
         self._rung: dict[Key, _Rung] = {}
-        self._trouble = ""
+        self._trouble, self._gaps = "", Gaps()
         self.finished = False
+
+    @property
+    def trouble(self) -> str:
+        """What the schedule waits for, empty where for nothing."""
+        return self._trouble
 
     def step(self) -> float:
         """Do what is due and return how many wall seconds to wait; never raises for an outage."""
@@ -98,6 +105,7 @@ class Conductor:
             wait = self._step(read_pace(self._clock))
         except TemporaryError as error:
             self._complain(str(error))
+            self._gaps.lost(error)
             return RETRY
         self._complain("")
         return wait
@@ -113,6 +121,7 @@ class Conductor:
         if not self._books.opened:
             self._books.open_at(pace.now, pace.start)
         planned = self._plan(pace)
+        self._gaps.seen(pace.now)
         if planned.missed:
             self._close(planned.missed[:MISSED_AT_ONCE], pace)
         if pace.stepped:
@@ -186,11 +195,10 @@ class Conductor:
 
     def _why_missed(self, job: Job) -> str:
         mine = self._rung.get(key(job))
-        if mine is None:
-            return "missed: beat was down"
-        if mine.trouble:
-            return f"missed: {mine.trouble}"
-        return "missed: no worker took it in its time"
+        if mine is not None and mine.trouble:
+            return missed(f"{Why.NOT_SENT}: {mine.trouble}")
+        away = self._gaps.why(job)
+        return missed(away or (Why.BEAT_DOWN if mine is None else f"{Why.NOT_TAKEN} in its time"))
 
     def _take_over(self, job: Job) -> None:
         """Ring for a cycle whose process died in it: the next claim takes it over or closes it as interrupted."""
@@ -227,7 +235,8 @@ class Conductor:
         return mine.poll
 
     def _out_of_patience(self, job: Job, mine: _Rung, pace: Pace) -> float:
-        reason = f"missed: no outcome within {self._patience:g} s" + (f": {mine.trouble}" if mine.trouble else "")
+        words = f"{Why.NOT_SENT}: {mine.trouble}" if mine.trouble else f"{Why.NO_OUTCOME} {self._patience:g} s"
+        reason = missed(words)
         if self._books.close(job, reason, pace.now):
             log.warning("slot_missed", agent=job.agent, slot=job.slot, reason=reason)
         elif self._monotonic() - mine.last < STEP_RING_AGAIN:

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from ztrade.config import Config
-from ztrade.service import broker, names
-from ztrade.service.app import create_app
+from ztrade.service import broker
+from ztrade.service.doorbell import Consuming, waiting
 
 #: between two waits of a second a worker's connection is for an instant not waiting
 LOOKS, PAUSE = 6, 0.25
 #: wall seconds for a busy worker to say what it does
 ANSWER = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Consuming:
-    """Whether a worker takes work, and how one knows."""
-
-    yes: bool
-    how: str
 
 
 def consuming(config: Config, agents: Sequence[str], *, looks: int = LOOKS) -> Mapping[str, Consuming]:
@@ -39,9 +31,9 @@ def consuming(config: Config, agents: Sequence[str], *, looks: int = LOOKS) -> M
     for look in range(looks):
         if look:
             time.sleep(PAUSE)
-        waiting = _waiting(config.redis_url)
-        found |= {name: Consuming(True, "waits at its queues") for name in missing & waiting}
-        missing -= waiting
+        seen = _waiting(config.redis_url)
+        found |= {name: Consuming(True, "waits at its queues") for name in missing & seen}
+        missing -= seen
         if not missing:
             return found
     busy = _busy(config)
@@ -54,23 +46,17 @@ def consuming(config: Config, agents: Sequence[str], *, looks: int = LOOKS) -> M
 
 def _waiting(url: str) -> set[str]:
     """Return the agents whose workers block on their queues now."""
-    connection = broker.client(url)
-    try:
-        clients: list[dict[str, str]] = connection.client_list()
-    except (RedisError, OSError) as error:
-        raise broker.unavailable(url, error) from None
-    finally:
-        connection.close()
-    prefix = names.client_name("worker-")
-    return {
-        entry["name"].removeprefix(prefix)
-        for entry in clients
-        if entry.get("name", "").startswith(prefix) and entry.get("cmd") == "brpop" and "b" in entry.get("flags", "")
-    }
+    with closing(broker.client(url)) as connection:
+        try:
+            return waiting(connection)
+        except (RedisError, OSError) as error:
+            raise broker.unavailable(url, error) from None
 
 
 def _busy(config: Config) -> dict[str, str]:
     """Ask all workers what they run: one that runs something rightly waits at no queue."""
+    from ztrade.service.app import create_app  # Celery costs 80 ms, which who only looks need not pay
+
     app = create_app(config)
     try:
         answer: dict[str, list[dict[str, Any]]] = app.control.inspect(timeout=ANSWER).active() or {}

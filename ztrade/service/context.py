@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from ztrade import ports
+from ztrade.adapters.metrics import Counters
 from ztrade.config import Config, load_config
 from ztrade.domain.ledger import CycleRecord
 from ztrade.errors import ZtradeError
@@ -28,6 +29,9 @@ class Runtime(Protocol):
 
     @property
     def calendar(self) -> ports.Calendar: ...
+
+    @property
+    def metrics(self) -> Counters: ...
 
     def clock(self, dry_run: bool) -> ports.Clock: ...
 
@@ -69,6 +73,8 @@ class Context:
         self._runtime: tuple[int, Runtime] | None = None
         self._recovered: set[tuple[int, str]] = set()
         self.role = "client"
+        #: what beat's loop says each time it comes round, to whom it may concern
+        self.tick: Callable[[str], None] = lambda _status: None
 
     @property
     def config(self) -> Config:

@@ -1,84 +1,31 @@
-"""Flower behind a login, read-only. The login is made on first start and shown once."""
+"""Flower behind a login, and read-only unless the operator says otherwise."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
-import json
 import os
-import secrets
 import signal
-import stat
-from dataclasses import dataclass, field
-from pathlib import Path
+import socket
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
 import structlog
 
-from ztrade.config import Config
+from ztrade.config import Config, Supervision, supervision
 from ztrade.errors import ConfigError
+from ztrade.service.flower_login import Login, given_login, login_file
+from ztrade.service.watchdog import Pace, patience, watch
 
 log = structlog.get_logger("ztrade.flower")
 
-USER = "ztrade"
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """What opens Flower, and what signs its cookies; the repr shows neither."""
-
-    password: str = field(repr=False)
-    cookie_secret: str = field(repr=False)
-
-
-def login_file(state_dir: Path) -> Path:
-    """Return where the login is kept."""
-    return state_dir / "flower.auth"
-
-
-def ensure_login(state_dir: Path) -> tuple[Login, bool]:
-    """Return the login, and whether it was made just now.
-
-    Raises:
-        ConfigError: others can read the file, or it is damaged.
-    """
-    path = login_file(state_dir)
-    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = not path.exists() and _write_new(path)
-    return _read(path), made
-
-
-def _write_new(path: Path) -> bool:
-    content = {"user": USER, "password": secrets.token_urlsafe(18), "cookie_secret": secrets.token_urlsafe(48)}
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(content))
-        # a link, unlike a rename, never replaces what another process made meanwhile
-        os.link(scratch, path)
-    except FileExistsError:
-        return False
-    finally:
-        scratch.unlink()
-    return True
-
-
-def _read(path: Path) -> Login:
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(str(path), "others can read Flower's password", fix=f"chmod 600 {path}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        password, cookie_secret = content["password"], content["cookie_secret"]
-        if not (isinstance(password, str) and isinstance(cookie_secret, str) and len(password) >= 8):
-            raise ValueError("no usable password")
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            str(path), f"is damaged: {error!r}", fix="remove it: the next start makes a new login"
-        ) from None
-    return Login(password, cookie_secret)
+#: what it remembers: 60 MB of 140, and 2 MB on disk; a day of three agents has 170 tasks
+MAX_TASKS, MAX_WORKERS = 10_000, 200
+#: between two writes of the history
+SAVE = timedelta(minutes=5)
+#: the descriptor of the first socket that a service manager hands over (sd_listen_fds(3))
+FIRST_HANDED = 3
 
 
 def run_flower(config: Config) -> None:
@@ -90,18 +37,43 @@ def run_flower(config: Config) -> None:
     from ztrade.service import logs
     from ztrade.service.app import context_of, create_app
 
-    logs.configure(config.main.log.level)
-    login, made = ensure_login(config.state_dir)
+    logs.start(config, "flower")
+    told = supervision()
+    login, made = given_login(config.state_dir)
     app = create_app(config)
     context_of(app).role = "flower"
     server = make_server(app, config, login)
-    port = listen(server, config)
+    where = adopt(server, told.sockets) if told.sockets else f"{config.main.flower.host}:{listen(server, config)}"
     tell(config, login, made)
-    log.info("flower_listens", host=config.main.flower.host, port=port)
+    log.info("flower_listens", at=where)
+    _watch(server, told, where)
     signal.signal(signal.SIGTERM, _end)
     with contextlib.suppress(KeyboardInterrupt, SystemExit):
         server.start()
     server.stop()
+
+
+def _watch(server: Any, told: Supervision, where: str) -> None:
+    from tornado.ioloop import PeriodicCallback
+
+    pace = Pace(patience(told))
+    PeriodicCallback(lambda: pace.tick(f"serves {where}"), 1000).start()
+    server.io_loop.add_callback(pace.tick, f"serves {where}")
+    watch(told, pace.judge)
+
+
+def adopt(server: Any, count: int) -> str:
+    """Serve on sockets that the service manager opened, and return the first one's name.
+
+    They listen on a network that this process need not have.
+    """
+    from tornado.httpserver import HTTPServer
+
+    sockets = [socket.socket(fileno=FIRST_HANDED + number) for number in range(count)]
+    for one in sockets:
+        one.setblocking(False)
+    HTTPServer(server, xheaders=server.options.xheaders).add_sockets(sockets)
+    return str(sockets[0].getsockname())
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
@@ -111,38 +83,30 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 def make_server(app: Any, config: Config, login: Login) -> Any:
     """Return Flower's application; its options are set here, so that neither ps nor the environment shows them."""
     import flower.options  # noqa: F401 defines the options
-    from flower.app import Flower
     from flower.urls import settings
     from tornado.options import options
 
+    from ztrade.service.flower_app import LockedFlower, use_given_login
+
     section = config.main.flower
-    options.address, options.port = section.host, section.port
-    options.basic_auth = [f"{USER}:{login.password}"]
+    options.address, options.port, options.url_prefix = section.host, section.port, section.url_prefix
+    # behind a proxy its headers tell the log who asked
+    options.xheaders = bool(section.url_prefix)
+    options.basic_auth = [f"{login.user}:{login.password}"]
     options.cookie_secret = login.cookie_secret
-    options.read_only = True
-    options.persistent = False  # its file is a pickle, and the journal remembers better
-    options.max_tasks = 10_000
+    options.read_only = not section.control
+    options.max_tasks, options.max_workers = MAX_TASKS, MAX_WORKERS
+    # a shelf of pickles, which run what they say when they are read: in a directory where nobody else writes
+    options.persistent, options.db = True, str(config.state_dir / "flower")
+    options.state_save_interval = int(SAVE / timedelta(milliseconds=1))
     options.purge_offline_workers = 300
-    server = Flower(capp=app, options=options, **{**settings, "cookie_secret": login.cookie_secret})
-    if not is_loopback(section.host):
-        hide_metrics(server)
-    return server
+    under = {key: _under(section.url_prefix, settings[key]) for key in ("login_url", "static_url_prefix")}
+    use_given_login()
+    return LockedFlower(capp=app, options=options, **{**settings, **under, "cookie_secret": login.cookie_secret})
 
 
-def hide_metrics(server: Any) -> None:
-    """Take /metrics away: Flower serves it without asking for the login."""
-    rules = server.wildcard_router.rules
-    rules[:] = [rule for rule in rules if "/metrics" not in getattr(rule.matcher, "_path", "")]
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _under(prefix: str, path: str) -> str:
+    return f"/{prefix}{path}" if prefix else path
 
 
 def listen(server: Any, config: Config) -> int:
@@ -164,6 +128,6 @@ def port_error(host: str, port: int, key: str, error: OSError) -> ConfigError:
 def tell(config: Config, login: Login, made: bool) -> None:
     """Show a new password once, to a person only: a log would keep it."""
     if made and os.isatty(1):
-        os.write(1, f"Flower: user {USER}, password {login.password} (shown once)\n".encode())
+        os.write(1, f"Flower: user {login.user}, password {login.password} (shown once)\n".encode())
     elif made:
         log.info("flower_login_made", file=login_file(config.state_dir))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ztrade.config import Config
+from ztrade.domain.missed import Why
 from ztrade.errors import TemporaryError
 from ztrade.service import consuming, pulse
 from ztrade.service.planner import Job
@@ -28,13 +29,13 @@ class Look:
     def trouble(self, agent: str) -> Iterator[str]:
         """Yield what stood between this agent's slot and its cycle, the first cause first."""
         if self.redis:
-            yield f"Redis was down ({self.redis})"
+            yield f"{Why.REDIS_DOWN} ({self.redis})"
             return  # without Redis nobody can tell what the others did
         if self.beat:
-            yield f"beat was down: it {self.beat}"
+            yield f"{Why.BEAT_DOWN}: it {self.beat}"
         worker = self.workers.get(agent)
         if worker:
-            yield f"no worker took it: {agent}'s {worker}"
+            yield f"{Why.NOT_TAKEN}: {agent}'s {worker}"
 
 
 class Health:
@@ -60,13 +61,13 @@ class Health:
         """Return why nobody ran the job, from what was seen while it was due."""
         seen = [look for look in self._kept if job.due <= look.at <= job.until]
         if not seen:
-            return "nothing ran, the keeper included"
+            return Why.UNSEEN
         found: dict[str, int] = {}
         for look in seen:
             for words in look.trouble(job.agent):
                 found[words.partition(" (")[0]] = found.get(words.partition(" (")[0], 0) + 1
         if not found:
-            return "everything was up, and nobody took it"
+            return Why.UNEXPLAINED
         return max(found, key=lambda words: found[words])
 
 

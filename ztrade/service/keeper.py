@@ -8,42 +8,52 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from types import FrameType
 from typing import Protocol
 
 import structlog
 
 from ztrade import ports
+from ztrade.adapters.metrics import Counters
 from ztrade.app import flatten, guard
+from ztrade.app.announce import Announcer
 from ztrade.app.desk import Desk
-from ztrade.app.outbox import deliver
+from ztrade.app.outbox import route
 from ztrade.app.reconcile import reconcile
 from ztrade.app.recover import recover
 from ztrade.app.standing import states
 from ztrade.app.summary import summarize
-from ztrade.app.tell import tell
+from ztrade.app.tell import say
 from ztrade.config import Config
 from ztrade.domain.agent import Agent
-from ztrade.domain.ledger import Outcome
-from ztrade.domain.messages import Severity
+from ztrade.domain.messages import Message, Severity
 from ztrade.domain.schedule import Session, is_market_open, market_day
 from ztrade.errors import ZtradeError
+from ztrade.service import names, report
+from ztrade.service.asked import Asked
+from ztrade.service.ended import Ended, take
 from ztrade.service.health import Health
+from ztrade.service.planner import LONGEST_GAP
 from ztrade.service.sweep import Sweeper
 
 log = structlog.get_logger("ztrade.keeper")
 
 #: wall seconds between two rounds of each duty
 OFTEN, HEALTH, MINUTE = 1.0, 5.0, 60.0
+#: a halt takes effect within a second, the request that it leads to included
+HALTS = 0.5
+#: the shortest and the longest pause (wall seconds) between two tries of one halt: each asks the exchange, whose
+#: requests all agents of an account share, and may send an exit
+TRIES = (1.0, 8.0)
 #: wall seconds after which a duty that failed is tried again
 RETRY = 5.0
-#: how far back outcomes that a person must know of are looked for
-TOLD_BACK = timedelta(days=2)
-_BAD = {Outcome.MISSED: Severity.WARNING, Outcome.INTERRUPTED: Severity.WARNING, Outcome.UNKNOWN: Severity.CRITICAL}
+#: a service that is started again this often within an hour is told of
+RESTARTS = (1, 3, 10, 30, 100, 300, 1000)
 
 
 class Runtime(Protocol):
@@ -58,9 +68,21 @@ class Runtime(Protocol):
     @property
     def calendar(self) -> ports.Calendar: ...
 
+    @property
+    def metrics(self) -> Counters: ...
+
     def clock(self, dry_run: bool) -> ports.Clock: ...
 
     def desk(self, name: str, *, dry_run: bool = False, owner: str = "") -> Desk: ...
+
+
+@dataclass(slots=True)
+class Try:
+    """A halt that was not obeyed whole: when it is tried again (monotonic wall seconds), and after which pause."""
+
+    stamp: str
+    due: float
+    pause: float
 
 
 @dataclass(slots=True)
@@ -81,32 +103,43 @@ class Keeper:
         health: looks at what is up, for the causes of missed slots.
         monotonic: wall seconds that never go back.
         pause: waits some wall seconds.
+        alive: hears after each piece of work that the keeper goes on, and what it waits for.
+        ended: gives what systemd has noted of services that ended badly since it was last asked.
     """
 
     def __init__(
         self,
         runtime: Runtime,
         health: Health,
-        channels: Sequence[ports.AlertChannel] = (),
         *,
         monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
+        alive: Callable[[str], None] = lambda _status: None,
+        ended: Callable[[], Iterable[Ended]] = take,
     ) -> None:
-        self._runtime, self._health, self._channels = runtime, health, channels
-        self._monotonic, self._pause = monotonic, pause
+        self._runtime, self._health = runtime, health
+        self._monotonic, self._pause, self._tell_alive = monotonic, pause, alive
         self._agents: Sequence[Agent] = [agent for _, agent in sorted(runtime.config.agents.items())]
         self._flat: dict[str, str] = {}
+        self._days: set[tuple[str, date] | None] = set()
+        self._tries: dict[str, Try] = {}
+        self._announcer, self._asked = Announcer(), Asked(monotonic)
+        self._ended, self._ends = ended, Counter[tuple[str, str]]()
+        self._untold: list[Message] = []
         self._sweepers = [self._sweeper(group) for group in self._by_clock() if group]
         self.duties = [
-            Duty("obey halts", OFTEN, self.obey_halts),
-            Duty("send messages", OFTEN, self.send),
+            Duty("obey halts", HALTS, self.obey_halts),
+            Duty("route messages", OFTEN, self.route),
             Duty("look", HEALTH, self.look),
             Duty("close missed slots", HEALTH, self.sweep),
             Duty("recover", MINUTE, self.recover),
             Duty("reconcile", MINUTE, self.reconcile),
             Duty("watch limits", MINUTE, self.watch),
+            Duty("ask people", OFTEN, self.ask),
             Duty("tell outcomes", HEALTH, self.tell_outcomes),
+            Duty("tell restarts", HEALTH, self.tell_restarts),
             Duty("summarize", MINUTE, self.summarize),
+            Duty("report", HEALTH, self.report),
         ]
 
     def step(self) -> float:
@@ -115,7 +148,12 @@ class Keeper:
             if self._monotonic() >= duty.due:
                 self._do(duty)
                 duty.due = self._monotonic() + (min(duty.every, RETRY) if duty.trouble else duty.every)
+            self._alive()
         return max(min(duty.due for duty in self.duties) - self._monotonic(), 0.0)
+
+    def _alive(self) -> None:
+        waits = [duty.trouble for duty in self.duties if duty.trouble]
+        self._tell_alive(f"waits: {waits[0]}" if waits else "keeps")
 
     def _do(self, duty: Duty) -> None:
         try:
@@ -141,25 +179,37 @@ class Keeper:
     def _obey(self, desk: Desk) -> None:
         name = desk.agent.name
         wish = desk.halts.wish(name)
-        if wish is None or self._flat.get(name) == wish.stamp:
+        if wish is None or not self._has_turn(name, wish.stamp):
+            return
+        if self._flat.get(name) == wish.stamp and flatten.is_done(desk, wish):
             return
         left = flatten.flatten(desk, wish, self._opening(desk))
         flatten.report(desk, wish, left)
         if left.flat:
             self._flat[name] = wish.stamp
 
+    def _has_turn(self, name: str, stamp: str) -> bool:
+        """Tell whether the halt is to be tried now: a new one at once, then after pauses that grow."""
+        now, (shortest, longest) = self._monotonic(), TRIES
+        last = self._tries.get(name)
+        if last is not None and last.stamp == stamp and now < last.due:
+            return False
+        pause = min(last.pause * 2, longest) if last is not None and last.stamp == stamp else shortest
+        self._tries[name] = Try(stamp, now + pause, pause)
+        return True
+
     # -- slots ---------------------------------------------------------------------------------------------------------
     def look(self) -> None:
         """See what is up, at each clock's own time."""
         clocks = [self._runtime.clock(group[0].dry_run) for group in self._by_clock() if group]
-        _all([lambda clock=clock: self._sample(clock) for clock in clocks])  # type: ignore[misc]
+        self._all([lambda clock=clock: self._sample(clock) for clock in clocks])  # type: ignore[misc]
 
     def _sample(self, clock: ports.Clock) -> None:
         self._health.sample(clock.now())
 
     def sweep(self) -> None:
         """Close slots that nobody ran."""
-        _all([lambda sweeper=sweeper: self._sweep(sweeper) for sweeper in self._sweepers])  # type: ignore[misc]
+        self._all([lambda sweeper=sweeper: self._sweep(sweeper) for sweeper in self._sweepers])  # type: ignore[misc]
 
     @staticmethod
     def _sweep(sweeper: Sweeper) -> None:
@@ -171,8 +221,29 @@ class Keeper:
         self._each(_recover)
 
     def tell_outcomes(self) -> None:
-        """Tell each outcome that a person must know of, once."""
-        self._each(_tell_outcomes)
+        """Tell each fill, and each outcome that a person must know of, once."""
+        self._each(self._announcer.announce)
+
+    def ask(self) -> None:
+        """Tell of proposals that wait for a person."""
+        self._each(self._announcer.ask)
+
+    def tell_restarts(self) -> None:
+        """Tell of services that ended badly and were started again: the first time in an hour, and when it goes on."""
+        self._untold += [message for one in self._ended() for message in self._of_end(one)]
+        while self._untold:
+            # its note is gone: with a journal that cannot be written, as on a full disk, it is told afterwards
+            say(self._runtime.journal, self._untold[0])
+            del self._untold[0]
+
+    def _of_end(self, one: Ended) -> Iterator[Message]:
+        at = self._runtime.clock(dry_run=False).wall()
+        hour = f"{at:%Y-%m-%d %H}"
+        self._ends[one.unit, hour] += 1
+        count = self._ends[one.unit, hour]
+        if count in RESTARTS:
+            title = f"{one.unit} ended: {one.result}" + (f", {count} times within the hour" if count > 1 else "")
+            yield Message(f"ended:{one.unit}:{hour}:{count}", Severity.WARNING, title, one.words, at)
 
     # -- books ---------------------------------------------------------------------------------------------------------
     def reconcile(self) -> None:
@@ -180,9 +251,16 @@ class Keeper:
         self._each_account(self._reconcile)
 
     def _reconcile(self, desks: Sequence[Desk]) -> None:
-        found = reconcile(desks, self._opening(desks[0]), self._pause)
-        for difference in found.differences:
-            log.warning("difference", account=desks[0].account, what=difference.words)
+        with self._asked.asking(desks[0].account):
+            found = reconcile(desks, self._opening(desks[0]), self._pause)
+            for difference in found.differences:
+                log.warning("difference", account=desks[0].account, what=difference.words)
+            self._asked.answered(desks[0], found.differences)
+
+    def report(self) -> None:
+        """Tell the exporter what was counted here, and what the exchanges answered."""
+        facts = {**self._runtime.metrics.told(), "accounts": self._asked.told()}
+        report.write(self._runtime.config.state_dir, report.cycles(names.KEEPER), facts)
 
     def watch(self) -> None:
         """Measure every breaker, so that one trips though no cycle runs."""
@@ -195,17 +273,21 @@ class Keeper:
             guard.watch(desk, session, now, states(desk, session.open), {})
 
     def summarize(self) -> None:
-        """Tell the day of every account after its close."""
+        """Tell the day of every account after its close, or whenever the keeper is back before the next open."""
         self._each_account(self._summarize)
 
     def _summarize(self, desks: Sequence[Desk]) -> None:
-        session = self._session(desks[0])
-        if session is not None and desks[0].clock.now() > session.close:
-            summarize(desks, session)
+        now = desks[0].clock.now()
+        began = self._runtime.calendar.sessions(market_day(now - LONGEST_GAP), market_day(now))
+        session = next((one for one in reversed(began) if one.open <= now), None)
+        day = None if session is None else (desks[0].account, session.day)
+        if session is not None and now > session.close and day not in self._days and summarize(desks, session, now):
+            self._days.add(day)
 
-    def send(self) -> None:
-        """Give waiting messages to the channels."""
-        deliver(self._runtime.journal, self._runtime.clock(dry_run=False), self._channels)
+    def route(self) -> None:
+        """Say over which channels messages go; sending is the postmen's."""
+        section, clock = self._runtime.config.main.alerts, self._runtime.clock(dry_run=False)
+        route(self._runtime.journal, clock, section.routes(), section.give_up_after)
 
     # -- who -----------------------------------------------------------------------------------------------------------
     def _by_clock(self) -> Sequence[Sequence[Agent]]:
@@ -225,13 +307,24 @@ class Keeper:
 
     def _each(self, do: Callable[[Desk], None]) -> None:
         """Do it for every agent; the first trouble is raised when all had their turn."""
-        _all([lambda desk=desk: do(desk) for desk in self._desks()])  # type: ignore[misc]
+        self._all([lambda desk=desk: do(desk) for desk in self._desks()])  # type: ignore[misc]
 
     def _each_account(self, do: Callable[[Sequence[Desk]], None]) -> None:
         accounts: dict[str, list[Desk]] = {}
         for desk in self._desks():
             accounts.setdefault(desk.account, []).append(desk)
-        _all([lambda desks=desks: do(desks) for desks in accounts.values()])  # type: ignore[misc]
+        self._all([lambda desks=desks: do(desks) for desks in accounts.values()])  # type: ignore[misc]
+
+    def _all(self, calls: Sequence[Callable[[], None]]) -> None:
+        trouble: ZtradeError | None = None
+        for call in calls:
+            try:
+                call()
+            except ZtradeError as error:
+                trouble = trouble or error
+            self._alive()
+        if trouble is not None:
+            raise trouble
 
     def _session(self, desk: Desk) -> Session | None:
         return self._runtime.calendar.session(market_day(desk.clock.now()))
@@ -244,26 +337,6 @@ class Keeper:
 def _recover(desk: Desk) -> None:
     for record in recover(desk):
         log.warning("cycle_closed", cycle_id=record.cycle_id, reason=record.reason)
-
-
-def _tell_outcomes(desk: Desk) -> None:
-    name = desk.agent.name
-    for record in desk.journal.cycles(agent=name, since=desk.clock.now() - TOLD_BACK):
-        if record.outcome in _BAD:
-            title = f"{name}: {record.outcome} at {record.slot:%Y-%m-%d %H:%M} UTC"
-            key = f"outcome:{record.cycle_id}"
-            tell(desk.journal, desk.clock, _BAD[record.outcome], key, title, record.reason, name)
-
-
-def _all(calls: Sequence[Callable[[], None]]) -> None:
-    trouble: ZtradeError | None = None
-    for call in calls:
-        try:
-            call()
-        except ZtradeError as error:
-            trouble = trouble or error
-    if trouble is not None:
-        raise trouble
 
 
 def run_keeper(keeper: Keeper) -> None:

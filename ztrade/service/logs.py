@@ -1,7 +1,7 @@
 """Log lines: a fixed event name and fields, JSON where a program reads, colours where a person does.
 
 Our lines, Celery's and any library's go through the same formatter, each with one write; a log call never raises and
-never shows a secret. ``task_id``, ``agent`` and ``slot`` are bound once per task.
+never shows a secret. Under systemd they go to the journal with their fields; with ``log.directory`` to a file.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import logging
 import os
 import re
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
-from celery import signals
-from structlog.contextvars import bind_contextvars, clear_contextvars
 from structlog.typing import Processor
 
-from ztrade.domain.agent import canonical_name
-from ztrade.service import names
-from ztrade.service.routing import slot_argument
+from ztrade.config import Config, journal_stream
+from ztrade.service.journald import JournalSocket, is_journal
+from ztrade.service.log_lines import FileHandler, JournalHandler, LineHandler
 
 #: Celery says "received" and "succeeded" for every message; our own line has the outcome
 QUIET = ("celery.worker.strategy", "celery.app.trace", "tornado.access", "alembic")
@@ -30,13 +30,38 @@ _SECRET_KEY = re.compile(r"(?i)(secret|password|passwd|token|api_?key|key_id|aut
 _NO_SECRET = (int, float, bool, type(None))
 
 
-def configure(level: str = "info", *, fd: int = 1, for_person: bool | None = None) -> None:
-    """Send all log lines of this process to ``fd``.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who writes, and into which directory; ``directory`` None: to the journal or a descriptor."""
+
+    program: str = "ztrade"
+    directory: Path | None = None
+
+
+#: this process's: Celery sets logging up a second time, and knows nothing of it
+_place = Place()
+
+
+def start(config: Config, program: str) -> None:
+    """Send all log lines of this process where the configuration says.
+
+    Args:
+        program: ``worker-spy``, ``beat``: the name of its log file, and with ``ztrade-`` before it the journal's
+            identifier.
+    """
+    configure(config.main.log.level, place=Place(program, config.log_dir))
+
+
+def configure(level: str = "info", *, fd: int = 1, for_person: bool | None = None, place: Place | None = None) -> None:
+    """Send all log lines of this process to the place's directory, else to ``fd``.
 
     Args:
         level: debug, info, warning or error.
         for_person: readable lines; None: where ``fd`` is a terminal.
+        place: None: the one that was told before.
     """
+    global _place
+    _place = place or _place
     person = os.isatty(fd) if for_person is None else for_person
     shared = _shared()
     structlog.configure(
@@ -46,11 +71,20 @@ def configure(level: str = "info", *, fd: int = 1, for_person: bool | None = Non
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
-    root.handlers[:] = [LineHandler(fd, _formatter(shared, person))]
+    root.handlers[:] = [_handler(fd, shared, person)]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
+
+
+def _handler(fd: int, shared: list[Processor], person: bool) -> logging.Handler:
+    if _place.directory is not None:
+        path = _place.directory / f"{_place.program}.log"
+        return FileHandler(path, _formatter(shared, person=False), fallback=fd)
+    if is_journal(fd, journal_stream()):
+        return JournalHandler(fd, _formatter(shared, person=False), f"ztrade-{_place.program}", JournalSocket())
+    return LineHandler(fd, _formatter(shared, person))
 
 
 def _shared() -> list[Processor]:
@@ -98,54 +132,3 @@ def _shown(value: object) -> str:
         return value.isoformat() if hasattr(value, "isoformat") else repr(value)
     except Exception:  # noqa: BLE001 a broken __repr__ must not stop a trade
         return f"<{type(value).__name__} that cannot be shown>"
-
-
-class LineHandler(logging.Handler):
-    """Writes each line with one system call, so that lines of several processes never mix."""
-
-    def __init__(self, fd: int, formatter: logging.Formatter) -> None:
-        super().__init__()
-        self._fd = fd
-        self.setFormatter(formatter)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the record; what cannot be formatted is written as it is, what cannot be written is lost."""
-        try:
-            line = self.format(record)
-        except Exception as error:  # noqa: BLE001 logging never raises
-            line = json.dumps({"event": "log_line_failed", "logger": record.name, "error": _shown(error)})
-        try:
-            os.write(self._fd, (line + "\n").encode("utf-8", "backslashreplace"))
-        except OSError:
-            return
-
-
-# -- Celery ------------------------------------------------------------------------------------------------------------
-def connect() -> None:
-    """Take over Celery's logging, and bind the task's context around each task."""
-    signals.setup_logging.connect(_on_setup, weak=False, dispatch_uid="ztrade.logs.setup")
-    signals.task_prerun.connect(_on_prerun, weak=False, dispatch_uid="ztrade.logs.prerun")
-    signals.task_postrun.connect(_on_postrun, weak=False, dispatch_uid="ztrade.logs.postrun")
-
-
-def _on_setup(loglevel: Any = None, **_: Any) -> None:
-    name = loglevel.lower() if isinstance(loglevel, str) else logging.getLevelName(loglevel or logging.INFO).lower()
-    configure(name if name in ("debug", "info", "warning", "error") else "info")
-
-
-def _on_prerun(task_id: str = "", task: Any = None, args: Any = (), kwargs: Any = None, **_: Any) -> None:
-    clear_contextvars()
-    bind_contextvars(task_id=task_id, **_subject(task, args or (), kwargs or {}))
-
-
-def _on_postrun(**_: Any) -> None:
-    clear_contextvars()
-
-
-def _subject(task: Any, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    name = getattr(task, "name", "")
-    if name not in (names.TRADING_CYCLE, names.SETTLE):
-        return {"task": name}
-    agent = args[0] if args else kwargs.get("agent_id", "")
-    slot = slot_argument(args, kwargs) if name == names.TRADING_CYCLE else kwargs.get("session_close")
-    return {"agent": canonical_name(str(agent))} | ({"slot": slot} if slot else {})

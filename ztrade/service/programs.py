@@ -19,7 +19,9 @@ from ztrade.service.share import share
 #: a unix socket's address has 108 bytes, its end included; supervisor binds NAME.PID first
 SOCKET_PATH_LIMIT = 107 - len(".4194304")
 #: supervisor's files, shells and URLs each give some other character a meaning of its own
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@~-]+")
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@~-]+")
+#: bytes that one program and its children may hold; systemd's MemoryMax= of a worker
+MEMORY_LIMIT = 768 * 1024 * 1024
 #: what the exchange trades where nobody said
 SYNTHETIC = ("--synthetic", "7")
 
@@ -59,6 +61,8 @@ def programs(
     yield Program("keeper", ztrade_command("keeper"), 350, timedelta(seconds=60))
     if with_beat:
         yield Program("beat", ztrade_command("beat"), 400, timedelta(seconds=30))
+    if config.main.exporter.port:
+        yield Program("exporter", ztrade_command("exporter"), 450, timedelta(seconds=20))
     if with_flower:
         yield Program("flower", ztrade_command("flower"), 500, timedelta(seconds=10))
 
@@ -106,8 +110,12 @@ def redis_command(config: Config) -> tuple[str, ...]:
     return (binary, conf, "--dir", str(state / "redis"), "--unixsocket", str(state / "run" / "redis.sock"))
 
 
-def write_programs(config: Config, wanted: Sequence[Program]) -> None:
-    """Write one supervisor file per program, and remove those of programs that are no more."""
+def write_programs(config: Config, wanted: Sequence[Program], *, memory: int = MEMORY_LIMIT) -> None:
+    """Write one supervisor file per program and the listener's, and remove those of programs that are no more.
+
+    Args:
+        memory: bytes that one program and its children may hold before it is restarted.
+    """
     folder = config.state_dir / "run" / "programs"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for old in folder.glob("*.conf"):
@@ -123,6 +131,10 @@ def write_programs(config: Config, wanted: Sequence[Program]) -> None:
             stopwaitsecs=int(program.stop_wait.total_seconds()),
         )
         (folder / f"{program.name}.conf").write_text(text, encoding="utf-8")
+    listener = [sys.executable, "-m", "ztrade.service.listener", "--memory", str(memory)]
+    words = {"command": _escaped(shlex.join(tethered(listener))), "state": _escaped(str(config.state_dir))}
+    text = Template(share("deploy/supervisor/listener.conf.in").read_text(encoding="utf-8")).substitute(words)
+    (folder / "listener.conf").write_text(text, encoding="utf-8")
 
 
 def _escaped(value: str) -> str:
@@ -137,7 +149,7 @@ def check_state_path(state_dir: Path) -> None:
     """
     text = str(state_dir)
     where = "state directory"
-    if not _PLAIN_PATH.fullmatch(text):
+    if not PLAIN_PATH.fullmatch(text):
         raise ConfigError(
             where, f"{text!r} has characters that supervisor or a Redis URL reads differently",
             fix="choose a path of letters, digits and / . _ - + @ ~",

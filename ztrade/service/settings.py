@@ -28,6 +28,15 @@ def time_limits(agent: Agent) -> tuple[float, float]:
     return (hard - margin).total_seconds(), hard.total_seconds()
 
 
+def limit(sender: Any, **_: Any) -> None:
+    """Give a worker that nobody gave time limits (Celery's own command starts one) the longest that an agent may have.
+
+    Not in the settings: who sends would write them into each message, where they count before the worker's.
+    """
+    if sender.time_limit is None:
+        sender.soft_time_limit, sender.time_limit = (LONGEST - SOFT_MARGIN).total_seconds(), LONGEST.total_seconds()
+
+
 def visibility_timeout(agents: Iterable[Agent]) -> timedelta:
     """Return a time after which an unacknowledged message is surely expired and its cycle surely over."""
     longest = max((agent.every for agent in agents), default=timedelta(0))
@@ -37,8 +46,8 @@ def visibility_timeout(agents: Iterable[Agent]) -> timedelta:
 def settings(config: Config, role: str) -> dict[str, Any]:
     """Return all settings of one process; ``role`` names its connections in Redis' CLIENT LIST."""
     return {
-        "broker_url": config.redis_url,
-        "result_backend": config.redis_url,
+        "broker_url": broker.celery_url(config.redis_url),
+        "result_backend": broker.celery_url(config.redis_url),
         **_messages(),
         **_worker(),
         **_connections(config, role),
@@ -59,7 +68,7 @@ def _messages() -> dict[str, Any]:
         "task_track_started": True,  # a person who asks for the state of a run by hand sees that it runs
         "task_acks_late": False,  # the journal's claim decides, beat rings again for a lapsed one; Redis never repeats
         "task_reject_on_worker_lost": False,  # with True a cycle that kills its worker would come back for ever
-        "task_send_sent_event": True,  # Flower shows a message before a worker has it
+        "task_send_sent_event": True,  # Flower shows a message before a worker has it; how long it waited is measured
         "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5},
     }
 
@@ -70,9 +79,10 @@ def _worker() -> dict[str, Any]:
         "worker_concurrency": 1,  # one agent, one cycle at a time
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,  # what waits stays in Redis, where another worker can take it
-        "task_time_limit": LONGEST.total_seconds(),  # `ztrade worker NAME` sets the agent's own, smaller one
-        "task_soft_time_limit": (LONGEST - SOFT_MARGIN).total_seconds(),
-        "worker_send_task_events": True,  # Flower
+        # the agent's own are the worker's: see limit()
+        "task_time_limit": None,
+        "task_soft_time_limit": None,
+        "worker_send_task_events": True,  # Flower and the exporter listen
         "worker_hijack_root_logger": False,  # one formatter for our lines and Celery's
         "worker_redirect_stdouts": False,
         "worker_max_tasks_per_child": None,  # a fresh child costs 0.5 s and its caches, and hides leaks
@@ -88,6 +98,8 @@ def _connections(config: Config, role: str) -> dict[str, Any]:
         "broker_connection_retry": True,
         "broker_connection_retry_on_startup": True,  # the order in which Redis and workers start does not matter
         "broker_connection_max_retries": None,  # the default gives up after 100 attempts
+        # a Redis that is full answers with errors: without this, each worker ends of the first one
+        "broker_channel_error_retry": True,
         "broker_transport_options": {
             "visibility_timeout": visibility_timeout(config.agents.values()).total_seconds(),
             "unacked_restore_interval": 2,  # with the defaults a lost message stays lost for up to 100 s more
@@ -99,6 +111,7 @@ def _connections(config: Config, role: str) -> dict[str, Any]:
             "socket_keepalive": True,
             "health_check_interval": 25,
             "client_name": names.client_name(role),
+            **names.unacked_keys(role),  # its own: whoever may touch them can put a message into any queue
             **({} if role.startswith("worker") else _PUBLISHER),
         },
     }

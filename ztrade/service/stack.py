@@ -1,4 +1,4 @@
-"""The whole stack on one machine under supervisord: redis, exchange, one worker per agent, beat, flower."""
+"""The whole stack on one machine under supervisord: redis, exchange, one worker per agent, beat, exporter, flower."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -17,10 +18,15 @@ from ztrade.adapters.clock import EmbeddedClock
 from ztrade.config import Config
 from ztrade.errors import ConfigError, TemporaryError
 from ztrade.service import broker, pulse
-from ztrade.service.consuming import Consuming, consuming
-from ztrade.service.flower import ensure_login, port_error
+from ztrade.service.consuming import consuming
+from ztrade.service.deployed import OUT, Deployed
+from ztrade.service.doorbell import Consuming, Taken
+from ztrade.service.exporter import HOST as EXPORTER_HOST
+from ztrade.service.flower import port_error
+from ztrade.service.flower_login import ensure_login
 from ztrade.service.preflight import preflight
 from ztrade.service.programs import Program, check_state_path, programs, write_programs
+from ztrade.service.states import ABSENT, WORKER, ProgramStatus
 from ztrade.service.supervisor import NotRunning, Supervisor, last_line
 
 #: what supervisord needs beyond its programs' own time
@@ -29,23 +35,6 @@ MARGIN = timedelta(seconds=15)
 START_TIME = timedelta(seconds=90)
 #: so many processes of one program may come and go before a start has failed
 LIVES = 2
-_WORKER = "worker-"
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramStatus:
-    """One program of the stack.
-
-    ``name`` is ``redis``, ``exchange``, ``worker-spy``, ``beat`` or ``flower``; ``state`` is supervisor's word
-    (RUNNING, BACKOFF, FATAL) or ABSENT. ``consuming`` is None where the question makes no sense.
-    """
-
-    name: str
-    state: str
-    fine: bool
-    pid: int | None = None
-    consuming: bool | None = None
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +55,7 @@ class Stack:
         with_exchange: run the embedded exchange; None: where an agent trades dry.
         with_flower: run Flower.
         with_beat: run beat.
+        deployed: the same programs under the machine's own supervisord, which are looked at where no stack runs.
     """
 
     def __init__(
@@ -76,8 +66,10 @@ class Stack:
         with_exchange: bool | None = None,
         with_flower: bool = True,
         with_beat: bool = True,
+        deployed: Deployed | None = None,
     ) -> None:
         self.config = config
+        self._deployed = deployed or Deployed(config.state_dir)
         if with_exchange is None:
             with_exchange = any(agent.dry_run for agent in config.agents.values())
         self._options: dict[str, Any] = {
@@ -97,6 +89,8 @@ class Stack:
             return cls(config, **options)
         except (FileNotFoundError, NotADirectoryError):
             return cls(config)
+        except PermissionError:
+            raise TemporaryError(f"{path} is not this user's to read; fix: be who started the stack") from None
         except (ValueError, TypeError) as error:
             raise ConfigError(str(path), f"is damaged: {error}", fix="remove it and start again") from None
 
@@ -172,6 +166,8 @@ class Stack:
         if self._options["with_flower"]:
             section = self.config.main.flower
             _check_free(section.host, section.port, "flower.port")
+        if self.config.main.exporter.port:
+            _check_free(EXPORTER_HOST, self.config.main.exporter.port, "exporter.port")
         if self._options["with_exchange"]:
             url = urlsplit(self.config.main.exchange.url)
             if url.hostname:
@@ -230,8 +226,8 @@ class Stack:
             return
         running = [info["name"] for info in self._supervisor.processes()]
         # beat first, so that nothing new is rung for; all workers at once, because each may finish a cycle of minutes
-        self._end([name for name in running if name in ("beat", "keeper", "flower")], patience)
-        self._end([name for name in running if name.startswith(_WORKER)], patience)
+        self._end([name for name in running if name in ("beat", "keeper", "exporter", "flower")], patience)
+        self._end([name for name in running if name.startswith(WORKER)], patience)
         self._supervisor.shutdown(patience)
 
     def _end(self, names: Sequence[str], patience: timedelta) -> None:
@@ -253,36 +249,46 @@ class Stack:
     def _full_name(self, name: str) -> str:
         from ztrade.domain.agent import canonical_name
 
-        return f"{_WORKER}{canonical_name(name)}" if canonical_name(name) in self.config.agents else name
+        return f"{WORKER}{canonical_name(name)}" if canonical_name(name) in self.config.agents else name
 
     # -- status --------------------------------------------------------------------------------------------------------
-    def status(self) -> list[ProgramStatus]:
-        """Return the state of every program that should run; ABSENT where no stack runs."""
+    def status(self, taken: Taken | None = None) -> list[ProgramStatus]:
+        """Return the state of every program that should run; ABSENT where no stack runs.
+
+        Args:
+            taken: what is known of the workers; None: they are looked at, and the busy ones asked, which takes seconds.
+        """
         expected = [program.name for program in self._programs()]
         try:
             infos = self._supervisor.processes()
         except NotRunning:
-            return [ProgramStatus(name, "ABSENT", False, detail="no stack runs") for name in expected]
-        taking, trouble = self._consuming()
-        found = {info["name"]: self._judge(info, taking, trouble) for info in infos}
+            infos = self._deployed.infos(expected)
+            if not infos:
+                return [ProgramStatus(name, ABSENT, False, detail="no stack runs") for name in expected]
+        seen, trouble = self._taken() if taken is None else taken
+        restarts = self._supervisor.restarts()
+        found = {
+            info["name"]: replace(self._judge(info, seen, trouble), restarts=restarts.get(info["name"], 0))
+            for info in infos
+        }
         for name in expected:
-            found.setdefault(name, ProgramStatus(name, "ABSENT", False, detail="newer than the stack: restart it"))
+            found.setdefault(name, ProgramStatus(name, ABSENT, False, detail="newer than the stack: restart it"))
         return list(found.values())
 
-    def _consuming(self) -> tuple[Mapping[str, Consuming], str]:
+    def _taken(self) -> Taken:
         try:
             return consuming(self.config, sorted(self.config.agents)), ""
         except TemporaryError as error:
             return {}, str(error)
 
-    def _judge(self, info: Mapping[str, Any], taking: Mapping[str, Consuming], trouble: str) -> ProgramStatus:
+    def _judge(self, info: Mapping[str, Any], taken: Mapping[str, Consuming], trouble: str) -> ProgramStatus:
         name, state = str(info["name"]), str(info["statename"])
         pid = int(info["pid"]) or None
         up = state == "RUNNING"
         if not up:
             return ProgramStatus(name, state, False, pid, detail=self._last_words(name, str(info["description"])))
-        if name.startswith(_WORKER):
-            seen = taking.get(name.removeprefix(_WORKER), Consuming(False, trouble or "its agent file is gone"))
+        if name.startswith(WORKER):
+            seen = taken.get(name.removeprefix(WORKER), Consuming(False, trouble or "its agent file is gone"))
             return ProgramStatus(name, state, seen.yes, pid, seen.yes, seen.how)
         detail = self._trouble_of(name, trouble)
         words = self._last_words(name, "") if detail else ""
@@ -295,15 +301,32 @@ class Stack:
         if name == "flower":
             section = self.config.main.flower
             return _unreachable(section.host, section.port)
+        if name == "exporter":
+            return _unreachable(EXPORTER_HOST, self.config.main.exporter.port)
         if name == "exchange":
             return silence_of(self.config.main.exchange.url)
         return pulse.trouble(self.config.state_dir) if name == "beat" else ""
 
     def _last_words(self, name: str, description: str) -> str:
-        path = self.config.state_dir / "logs" / f"{name}.log"
-        if path.exists() and (words := last_line(path)) != "it said nothing":
-            return words[:300]
+        for path in sorted(self._logs(name), key=_written, reverse=True):
+            # one that is rotated away in this moment has no last words
+            with suppress(OSError):
+                if (words := last_line(path)) != "it said nothing":
+                    return words[:300]
         return description
+
+    def _logs(self, name: str) -> list[Path]:
+        """Return the files with what a program said, on its own and when it died."""
+        own, folder = self.config.state_dir / "logs" / f"{name}.log", self.config.log_dir
+        more = [place / f"{name}.log" for place in (folder, OUT)] if folder is not None else []
+        return [path for path in (own, *more) if os.access(path, os.R_OK)]
+
+
+def _written(path: Path) -> float:
+    """Return when a file was last written; one that is being rotated is the oldest."""
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _worst_first(bad: Sequence[ProgramStatus]) -> str:

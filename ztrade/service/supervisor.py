@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import subprocess
 import sys
 import time
 import xmlrpc.client
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,6 +23,8 @@ from ztrade.service.share import share
 
 #: supervisor's faults (supervisor.xmlrpc.Faults)
 NOT_RUNNING, ALREADY_STARTED, BAD_NAME = 70, 60, 10
+#: what supervisord writes when it begins, and for each process it starts
+_BORN, _SPAWNED = "supervisord started with pid", re.compile(r"spawned: '([^']+)' with pid")
 #: wall seconds for a supervisord that has just come up to take its programs down again
 _LAST_WAIT = 60.0
 
@@ -155,6 +159,15 @@ class Supervisor:
     def processes(self) -> list[dict[str, Any]]:
         """Return supervisor's information on every program, in order of their start. Raises NotRunning."""
         return cast("list[dict[str, Any]]", self.call("getAllProcessInfo"))
+
+    def restarts(self) -> Counter[str]:
+        """Return how often each program was started again since supervisord runs; it counts in its log only."""
+        try:
+            text = (self.state_dir / "logs" / "supervisord.log").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return Counter()
+        born = Counter(_SPAWNED.findall(text[text.rfind(_BORN) + 1 :]))
+        return Counter({name: count - 1 for name, count in born.items()})
 
     def stop(self, name: str) -> None:
         """Ask one program to end, without waiting. Raises NotRunning, ConfigError."""

@@ -9,8 +9,11 @@ import structlog
 
 from ztrade.domain.agent import Agent
 from ztrade.domain.ledger import CycleKind
+from ztrade.domain.missed import missed
+from ztrade.errors import TemporaryError
 from ztrade.ports import Calendar, Clock, Journal
 from ztrade.service.books import Books
+from ztrade.service.gaps import Gaps
 from ztrade.service.pace import Pace, read_pace
 from ztrade.service.planner import Job, jobs, plan
 
@@ -38,7 +41,7 @@ class Sweeper:
         cause: Callable[[Job], str],
     ) -> None:
         self._agents, self._clock, self._calendar, self._cause = tuple(agents), clock, calendar, cause
-        self._books = Books(journal, self._agents)
+        self._books, self._gaps = Books(journal, self._agents), Gaps()
 
     def sweep(self) -> Sequence[tuple[Job, str]]:
         """Close what is missed by now; returns it with its reasons.
@@ -47,6 +50,13 @@ class Sweeper:
             ExchangeUnavailable: the clock does not answer, so nobody knows what is due.
             JournalUnavailable: the journal cannot be read or written.
         """
+        try:
+            return self._sweep()
+        except TemporaryError as error:
+            self._gaps.lost(error)
+            raise
+
+    def _sweep(self) -> Sequence[tuple[Job, str]]:
         pace = read_pace(self._clock)
         if pace.stepped:
             # time stands until beat has an outcome for each slot: nothing can be missed behind its back
@@ -58,11 +68,12 @@ class Sweeper:
     def _closed(self, pace: Pace) -> Iterator[tuple[Job, str]]:
         late = pace.now - timedelta(seconds=GRACE * pace.speed)
         known = [job for job in self._known(late) if pace.start is None or job.slot >= pace.start]
-        missed = plan(late, known, self._books.done).missed
-        if missed:
-            self._books.refresh(min(job.slot for job in missed))
+        over = plan(late, known, self._books.done).missed
+        if over:
+            self._books.refresh(min(job.slot for job in over))
+        self._gaps.seen(pace.now)
         for job in plan(late, known, self._books.done).missed:
-            reason = f"missed: {self._cause(job)}"
+            reason = missed(self._gaps.why(job) or self._cause(job))
             if job.kind is CycleKind.SLOT and self._books.close(job, reason, pace.now):
                 yield job, reason
             elif not self._books.running(job):

@@ -12,18 +12,25 @@ import structlog
 from celery import signals
 from celery.utils.nodenames import default_nodename, host_format
 
-from ztrade.config import Config, default_environment
+from ztrade.config import Config, default_environment, supervision
 from ztrade.domain.agent import Agent
 from ztrade.errors import ConfigError, TemporaryError
-from ztrade.service import logs, names
+from ztrade.service import broker, forks, logs, names, watchdog
 from ztrade.service.app import context_of, create_app
 from ztrade.service.context import Build, build_runtime
+from ztrade.service.progress import Loop, Progress
+from ztrade.service.report import Reporter
 from ztrade.service.settings import time_limits
+from ztrade.service.worker_facts import TellingConsumer, WorkerFacts
 
 log = structlog.get_logger("ztrade.worker")
 
 #: one cycle computes on 500 bars: threads of the numeric libraries cost memory and bring nothing
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+#: commands that Flower sends by itself, so that workers tell it what they do
+HARMLESS = frozenset({"enable_events", "heartbeat"})
 
 
 def one_thread_each() -> None:
@@ -43,6 +50,7 @@ def options(agent: Agent, level: str) -> dict[str, Any]:
         "without_mingle": True,  # asking all others at start has left workers connected and deaf
         "without_gossip": True,  # nobody here needs to know the others
         "task_events": True,
+        "consumer_cls": TellingConsumer,
         "loglevel": level.upper(),
         "quiet": True,
     }
@@ -56,11 +64,12 @@ def run_worker(config: Config, name: str, build: Build = build_runtime) -> NoRet
     """
     agent = config.agent(name)
     level = config.main.log.level
-    logs.configure(level)
+    logs.start(config, names.worker_role(agent.name))
     app = create_app(config, build)
     context = context_of(app)
-    context.role = f"worker-{agent.name}"
+    context.role = names.worker_role(agent.name)
     check_in_child(lambda: context.runtime.journal)
+    forks.guard()
     for warning in config.warnings:
         log.warning("config_warning", warning=warning)
 
@@ -70,10 +79,50 @@ def run_worker(config: Config, name: str, build: Build = build_runtime) -> NoRet
     signals.worker_before_create_process.connect(_before_fork, weak=False)
     signals.worker_process_init.connect(in_child, weak=False)
     log.info("worker_starts", agent=agent.name, queues=names.queues(agent.name))
+    if not config.main.flower.control:
+        without_control()
     # not worker_main: Celery's command line loads every plug-in it finds, Flower and a shell among them, for 12 MB
     worker = app.Worker(**options(agent, level))
+    _watch(worker, config, agent)
     worker.start()
     raise SystemExit(worker.exitcode or 0)
+
+
+def without_control() -> None:
+    """Take the commands away by which others change a worker: what it runs and takes can be asked, and no more.
+
+    Whoever may ask may send any of them, and Redis cannot tell a question from an order to shut down.
+    """
+    from celery.worker.control import Panel
+
+    for name, about in Panel.meta.items():
+        if about.type == "control" and name not in HARMLESS:
+            Panel.data |= {word: _refuse for word in (name, about.alias) if word}
+
+
+def _refuse(_state: object, **_arguments: object) -> dict[str, str]:
+    log.warning("command_refused", reason="flower.control is off")
+    return {"error": "refused: flower.control is off in ztrade.toml"}
+
+
+def _watch(worker: Any, config: Config, agent: Agent) -> None:
+    """Tell the service manager, and the exporter, how the worker does; each judges by what it saw itself."""
+    loop, told = Loop(worker), supervision()
+
+    def progress() -> Progress:
+        return Progress(
+            loop.look,
+            waits=names.slot_queue(agent.name),
+            hard=time_limits(agent)[1],
+            limit=watchdog.patience(told),
+            redis=lambda: broker.silence(config.redis_url),
+        )
+
+    watchdog.watch(told, progress().judge)
+    started = worker.app.now().timestamp()
+    facts = WorkerFacts(worker, tasks=names.TASKS, look=loop.look, judge=progress().judge, started=started)
+    facts.listen()
+    Reporter(config, names.worker_role(agent.name), facts).start()
 
 
 def check_in_child(look: Callable[[], object]) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ztrade.adapters.process import end, is_gone, owner_name
+from ztrade.adapters.process import end, is_gone, may_live_here, owner_name
 
 SAY = "from ztrade.adapters.process import owner_name; print(owner_name('x'), flush=True); input()"
 
@@ -47,6 +47,17 @@ def test_what_cannot_be_known_is_not_gone(old: str, new: str) -> None:
 def test_names_of_another_form_are_not_gone(name: str) -> None:
     """Nothing is known about them."""
     assert not is_gone(name)
+
+
+def test_only_who_is_surely_elsewhere_or_gone_cannot_live_here() -> None:
+    """A container has another host's name and this machine's boot; a name of another form may be anybody's."""
+    name = owner_name("spy")
+    host, _, rest = name.partition("#")
+    assert may_live_here(name)
+    assert may_live_here(f"{host}-container#{rest}")
+    assert may_live_here("")
+    assert not may_live_here(f"{host}-other#0{rest}")
+    assert not may_live_here(name + "1")
 
 
 def test_a_used_again_pid_and_another_boot_are_gone() -> None:

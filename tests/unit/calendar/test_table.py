@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import date
@@ -39,3 +40,17 @@ def test_a_child_that_fails_is_done_without(tmp_path: Path, script: str) -> None
     python.chmod(0o755)
     assert table._elsewhere(*DAYS, str(python), seconds=0.5) is None
     assert table._elsewhere(*DAYS, str(tmp_path / "nowhere"), seconds=0.5) is None
+
+
+def test_what_is_kept_is_never_written_through_a_link(tmp_path: Path) -> None:
+    """Operators write in the folder, and root looks: `ztrade status` would overwrite whatever the link leads to."""
+    kept, mine = tmp_path / "run", tmp_path / "mine"
+    kept.mkdir()
+    mine.write_text("precious")
+    first, last = date(2022, 8, 1), date(2022, 8, 31)
+    table.load(first, last, kept=kept)
+    (name,) = (path.name for path in kept.iterdir())
+    (kept / name).unlink()
+    (kept / f"{name}.{os.getpid()}").symlink_to(mine)
+    assert table.load(first, last, kept=kept).days
+    assert mine.read_text() == "precious"

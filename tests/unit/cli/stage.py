@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from tests.unit.app.desks import AGENT, CALENDAR, Bench
 from ztrade.adapters.halts import FileHalts
+from ztrade.app.desk import Desk
 from ztrade.app.proposals import approve
 from ztrade.app.run_cycle import run_cycle
 from ztrade.cli.context import App
@@ -24,7 +25,10 @@ from ztrade.domain.agent import Agent
 from ztrade.domain.ledger import CycleRecord, Proposal, ProposalState
 from ztrade.errors import ExchangeUnavailable, JournalUnavailable, NotFound, TemporaryError
 from ztrade.ports import Calendar, Clock, Journal
-from ztrade.service.stack import ProgramStatus
+from ztrade.service.broker import BrokerUnavailable
+from ztrade.service.doorbell import Doorbell, Taken
+from ztrade.service.states import ProgramStatus
+from ztrade.service.units import Unit
 
 SHIPPED = Path(__file__).parents[3] / "deploy" / "config"
 
@@ -43,6 +47,14 @@ class BenchRuntime:
 
     def venue(self, _agent: Agent) -> Any:
         return SimpleNamespace(exchange=self._stage.bench.exchange, data=self._stage.bench.exchange)
+
+    def open_venue(self, _account: str) -> Any:
+        return SimpleNamespace(exchange=self._stage.bench.exchange, data=self._stage.bench.exchange)
+
+    def desk(self, name: str, *, dry_run: bool = False) -> Desk:
+        assert dry_run, "the bench trades on the embedded exchange"
+        self.config.agent(name)
+        return replace(self._stage.bench.desk, halts=self.halts)
 
     def run_cycle(
         self, agent: str, *, dry_run: bool, manual: bool, slot: datetime | None, owner: str
@@ -65,7 +77,7 @@ class BenchRuntime:
 
 
 class Stage:
-    """Runs commands on a bench; ``broken`` names what is down: journal, exchange, stack."""
+    """Runs commands on a bench; ``broken`` names what is down: journal, exchange, stack, Redis."""
 
     def __init__(self, folder: Path, *, manual: bool = False) -> None:
         shutil.copytree(SHIPPED, folder / "etc")
@@ -73,8 +85,13 @@ class Stage:
         self.bench = Bench(replace(AGENT, manual=manual))
         self.broken: set[str] = set()
         self.programs: Sequence[ProgramStatus] = ()
+        self.units: Sequence[Unit] = ()
+        self.doorbell = Doorbell(frozenset(), ())
+        self.taken: Taken = ({}, "")
         self.asked: list[tuple[str, bool, bool, datetime | None, str]] = []
         self.closed = 0
+        #: whether the machine's services use another state directory
+        self.elsewhere = False
 
     def clock(self) -> Clock:
         if "exchange" in self.broken:
@@ -86,7 +103,13 @@ class Stage:
             raise JournalUnavailable("the database is locked")
         return self.bench.journal
 
-    def _programs(self, _config: Config) -> Sequence[ProgramStatus]:
+    def _doorbell(self, config: Config) -> Doorbell:
+        if "Redis" in self.broken:
+            raise BrokerUnavailable(f"Redis at {config.redis_url} does not answer")
+        return self.doorbell
+
+    def _programs(self, _config: Config, taken: Taken) -> Sequence[ProgramStatus]:
+        self.taken = taken
         if "stack" in self.broken:
             raise TemporaryError("Redis does not answer")
         return self.programs
@@ -100,6 +123,10 @@ class Stage:
             make_runtime=lambda config: BenchRuntime(self, config),  # type: ignore[arg-type, return-value]
             open_journal=self._journal,
             programs=self._programs,
+            units=lambda _config: self.units,
+            doorbell=self._doorbell,
+            state_elsewhere=lambda _state: self.elsewhere,
+            calendar_kept=lambda _config: CALENDAR,
             calendar=lambda: CALENDAR,
             quiet=lambda: None,
         )

@@ -115,6 +115,16 @@ def test_release_takes_the_flag_back(stage: Stage) -> None:
     assert stage.run("release", "spy").exit_code == 1
 
 
+def test_a_halt_that_the_machine_s_services_do_not_see_says_so(stage: Stage) -> None:
+    """A checkout's ztrade.toml, or a state_dir that units do not have: whoever reads "halted" walks away."""
+    assert stage.run("halt", "spy").stderr == ""
+    stage.elsewhere = True
+    for verb in ("halt", "release"):
+        said = stage.run(verb, "spy").stderr
+        assert f"this is for {stage.state}" in said
+        assert f"--config /etc/ztrade/ztrade.toml --state /var/lib/ztrade {verb} spy" in said
+
+
 def test_halting_all_halts_each_and_outlives_single_releases(stage: Stage) -> None:
     """A released agent stays halted while all are, and the command says so."""
     stage.run("halt", "--reason", "storm", "--by", "ann")
@@ -146,6 +156,8 @@ def test_a_halt_may_order_to_flatten(stage: Stage) -> None:
     wish = FileHalts(stage.state).wish("spy")
     assert wish is not None
     assert wish.flatten
+    assert "stands until `ztrade release`" in stage.run("halt", "spy", "--reason", "look").stdout
+    assert FileHalts(stage.state).wish("spy") == wish
     stage.run("halt", "tsla", "--cancel-entries")
     wish = FileHalts(stage.state).wish("tsla")
     assert wish is not None

@@ -22,7 +22,7 @@ from ztrade.cli.demo.view import LiveView, PlainView, screen
 from ztrade.domain.agent import SessionKind
 from ztrade.domain.ledger import Outcome
 from ztrade.errors import ExchangeUnavailable
-from ztrade.service.stack import ProgramStatus
+from ztrade.service.states import ProgramStatus
 
 MONDAY, TUESDAY = date(2022, 8, 22), date(2022, 8, 23)
 FIVE = timedelta(minutes=5)

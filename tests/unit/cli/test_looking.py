@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ import pytest
 from tests.unit.app.desks import BUY
 from tests.unit.cli.stage import Stage, one_error
 from ztrade.cli.config import masked
-from ztrade.cli.logs import _grown
 from ztrade.domain.decision import SourceReading
 from ztrade.errors import InsufficientBuyingPower, ZtradeError
 
@@ -76,22 +74,6 @@ def test_a_log_that_is_not_there_names_the_known_ones(logged: Stage) -> None:
 def test_no_logs_at_all_are_said(stage: Stage) -> None:
     """Nothing has run here."""
     assert "holds no logs" in one_error(stage.run("logs"), 2)
-
-
-def test_following_gives_whole_lines_and_survives_rotation(tmp_path: Path) -> None:
-    """Half a line waits for its end; a file that became shorter is read from its beginning; a gone one is empty."""
-    path = tmp_path / "a.log"
-    path.write_text("one\ntwo\nhal")
-    lines, place = _grown(path, 0)
-    assert lines == ["one", "two"]
-    path.write_text("one\ntwo\nhalf\n")
-    lines, place = _grown(path, place)
-    assert lines == ["half"]
-    path.write_text("new\n")
-    lines, place = _grown(path, place)
-    assert lines == ["new"]
-    path.unlink()
-    assert _grown(path, place) == ([], 0)
 
 
 def test_a_cycle_replays_to_the_same_decision_by_the_real_strategy(stage: Stage) -> None:

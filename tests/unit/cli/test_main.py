@@ -103,6 +103,7 @@ def test_a_command_without_its_command_shows_the_help_as_it_is(stage: Stage, arg
         (lambda: JournalUnavailable("the disk is full"), 1, "the disk is full"),
         (lambda: ExchangeUnavailable("connection refused"), 1, "connection refused"),
         (lambda: KeyError("spy"), 1, "unexpected KeyError"),
+        (lambda: PermissionError(13, "Permission denied", "/var/lib/ztrade/run"), 1, "/var/lib/ztrade/run: Permission"),
     ],
 )
 def test_every_error_is_one_line(error: Callable[[], Exception], code: int, said: str) -> None:

@@ -17,14 +17,17 @@ BUY = Entry(fill("b", "o1", 5, "10", "400"), ENTRY)
 SELL = Entry(fill("s", "o1-stop", 9, "10", "390", Side.SELL), STOP)
 
 
-def test_folding_sorts_by_time_and_id() -> None:
-    """Two entries of one instant are booked in the order of their ids."""
+def test_folding_sorts_by_time_and_what_it_is_and_id() -> None:
+    """Of one instant what was bought comes before what was sold, whatever their ids; two of a kind go by these."""
     same = replace(SELL, activity=replace(SELL.activity, at=BUY.activity.at, id="a-before-b"))
     book, postings = fold("SPY", [SELL, BUY])
     assert [posting.fill.id for posting in postings] == ["b", "s"]
-    assert book.last == (at(9), "s")
-    _, postings = fold("SPY", [BUY, same])
-    assert postings[0].fill.problem == "stop order: spy sold 10 SPY of 0 held (order o1-stop)"
+    assert book.last == SELL.key
+    _, postings = fold("SPY", [same, BUY])
+    assert [(posting.fill.id, posting.fill.problem) for posting in postings] == [("b", ""), ("a-before-b", "")]
+    again = replace(BUY, activity=replace(BUY.activity, id="a"))
+    _, postings = fold("SPY", [BUY, again])
+    assert [posting.fill.id for posting in postings] == ["a", "b"]
 
 
 def test_an_entry_before_the_last_is_late() -> None:
@@ -33,7 +36,8 @@ def test_an_entry_before_the_last_is_late() -> None:
     assert not is_late(book, [BUY])
     post(book, SELL)
     assert is_late(book, [BUY])
-    assert not is_late(book, [replace(BUY, activity=replace(BUY.activity, at=at(9), id="t"))])
+    assert is_late(book, [replace(BUY, activity=replace(BUY.activity, at=at(9), id="t"))])
+    assert not is_late(book, [replace(SELL, activity=replace(SELL.activity, id="t"))])
 
 
 def test_foreign_shares_are_counted_apart() -> None:

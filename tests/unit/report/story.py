@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from ztrade.app.report import AgentStory, Books, Story
+from ztrade.app.report.data import AgentStory, Books, Story
 from ztrade.domain.agent import Agent
 from ztrade.domain.ledger import CycleKind, CycleRecord, Fill, Holding, Outcome, RoundTrip
 from ztrade.domain.schedule import Session, slots

@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.unit.report.story import a_story, agent_story
-from ztrade.app.report import AgentStory, Books, Story, render
+from ztrade.app.report.data import AgentStory, Books, Story
+from ztrade.app.report.page import render
 from ztrade.domain.ledger import Holding
 from ztrade.domain.types import bars_from_rows
 

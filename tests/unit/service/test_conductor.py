@@ -99,8 +99,8 @@ def test_redis_down_across_slots_runs_the_latest_and_closes_the_older_as_missed(
     stage.wall.seconds += 60
     conductor.step()
     assert stage.outcomes() == {
-        ("spy", "22 13:35"): "missed: missed: Redis at redis.sock does not answer: refused",
-        ("spy", "22 13:40"): "missed: missed: Redis at redis.sock does not answer: refused",
+        ("spy", "22 13:35"): "missed: missed: Redis took no message: Redis at redis.sock does not answer: refused",
+        ("spy", "22 13:40"): "missed: missed: Redis took no message: Redis at redis.sock does not answer: refused",
         ("spy", "22 13:45"): "held: ok",
     }
 
@@ -253,3 +253,28 @@ def test_stepped_time_waits_for_a_claim_in_progress(stage: Stage) -> None:
     conductor.step()
     assert stage.clock.now() == at(5)
     assert stage.outcomes() == {("spy", "22 13:35"): "None: "}
+
+
+def test_slots_that_passed_while_the_journal_was_away_say_so(stage: Stage) -> None:
+    """Not beat's fault: it looked all the time. One whose window is still open runs."""
+    conductor = stage.conductor(agent("spy"))
+    stage.bell.work = lambda job: finish(stage, job)
+    stage.bell.work = lambda _job: None
+    for minute in (4, 5.1):
+        stage.set(at(minute))
+        conductor.step()
+    stage.bell.work = lambda job: finish(stage, job)
+    assert len(stage.bell.rung) == 1, "and its worker could do nothing with it"
+    stage.journal.broken = True
+    for minute in (6, 9, 12):
+        stage.set(at(minute))
+        conductor.step()
+    stage.journal.broken = False
+    stage.set(at(16))
+    conductor.step()
+    away = "missed: missed: the journal did not answer: the database is locked"
+    assert stage.outcomes() == {
+        ("spy", "22 13:35"): away,
+        ("spy", "22 13:40"): away,
+        ("spy", "22 13:45"): "held: ok",
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.integration.celery_stage import write_config
 from ztrade.errors import ConfigError
-from ztrade.service.flower import Login, ensure_login, is_loopback, login_file
+from ztrade.service.flower_login import Login, ensure_login, login_file
 from ztrade.service.programs import check_state_path, exchange_command
 
 
@@ -62,10 +63,13 @@ def test_a_login_that_others_can_read_is_refused(tmp_path: Path) -> None:
         ensure_login(tmp_path)
 
 
-def test_metrics_stay_only_where_nobody_else_reaches_them() -> None:
-    """Loopback in all its spellings; any other address counts as open."""
-    assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "::1", "localhost")))
-    assert not any(map(is_loopback, ("0.0.0.0", "", "::", "10.0.0.1", "example.com")))
+@pytest.mark.parametrize("user", ["", "a:b"])
+def test_a_user_that_a_browser_cannot_send_is_refused(tmp_path: Path, user: str) -> None:
+    """Basic authentication ends the user's name at the first colon."""
+    login_file(tmp_path).write_text(json.dumps({"user": user, "password": "long enough", "cookie_secret": "x"}))
+    login_file(tmp_path).chmod(0o600)
+    with pytest.raises(ConfigError, match="no usable user"):
+        ensure_login(tmp_path)
 
 
 @pytest.mark.parametrize("path", ["/a b", "/a%(x)s", "/a?b", "/a#b", "/a\nb", "/a;b", "/a'b"])

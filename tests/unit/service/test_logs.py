@@ -14,15 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztrade.service.logs import LineHandler, dumps, hide_secrets
+from ztrade.service.log_lines import LineHandler
+from ztrade.service.logs import dumps, hide_secrets
 
 SLOT = "2022-08-22T14:35:00+00:00"
 PRELUDE = "import logging, structlog\nfrom ztrade.service import logs\nlogs.configure('info')\n"
 
 
-def run(body: str) -> list[dict[str, Any]]:
+def run(body: str, prelude: str = PRELUDE) -> list[dict[str, Any]]:
     """Run a program in its own process, because logging is the process's, and return its lines."""
-    done = subprocess.run([sys.executable, "-c", PRELUDE + body], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", prelude + body], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -53,7 +54,8 @@ def test_lines_of_a_task_carry_its_id_agent_and_slot(args: tuple[object, ...], k
     lines = run(
         "from celery.signals import task_postrun, task_prerun\n"
         "from types import SimpleNamespace\n"
-        "logs.connect()\n"
+        "from ztrade.service import task_logs\n"
+        "task_logs.connect()\n"
         "task = SimpleNamespace(name='ztrade.trading_cycle')\n"
         "structlog.contextvars.bind_contextvars(left_over=1)\n"
         f"task_prerun.send(sender=None, task_id='t1', task=task, args={args!r}, kwargs={kwargs!r})\n"
@@ -133,3 +135,19 @@ def test_levels(level: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     order = ["debug", "info", "warning", "error"]
     assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == order[order.index(level) :]
+
+
+def test_what_a_person_is_told_goes_where_the_log_goes() -> None:
+    """Also where the module was imported before the log was configured, as in every service."""
+    done = run(
+        "from ztrade.app import tell\n"
+        "logs.configure('info')\n"
+        "from ztrade.domain.messages import Severity\n"
+        "from datetime import UTC, datetime\n"
+        "from ztrade.testing.clock import FakeClock\n"
+        "from ztrade.testing.journal import MemoryJournal\n"
+        "clock = FakeClock(datetime(2022, 8, 22, tzinfo=UTC))\n"
+        "tell.tell(MemoryJournal(), clock, Severity.CRITICAL, 'key', 'title', 'text', 'spy')\n",
+        prelude="import structlog\nfrom ztrade.service import logs\nfrom ztrade.app import tell\n",
+    )
+    assert [(line["event"], line["level"], line["title"]) for line in done] == [("told", "error", "title")]

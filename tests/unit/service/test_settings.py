@@ -102,6 +102,32 @@ def test_time_limits() -> None:
     assert time_limits(agent("a", "10s")) == (6.4, 8)
 
 
+def test_a_worker_that_celerys_own_command_starts_has_limits_too(config: Config, tmp_path: Path) -> None:
+    """It may serve any agent, so the longest; in the settings they would count before an agent's own."""
+    program = (
+        "import sys\n"
+        "from ztrade.celery_app import app, trading_cycle\n"
+        "from ztrade.service.worker import options\n"
+        "given = options(app.context.config.agents['spy'], 'info') if sys.argv[1:] else {'queues': ['agent.spy']}\n"
+        "worker = app.Worker(**given)\n"
+        "print(worker.pool.options['soft_timeout'], worker.pool.options['timeout'], trading_cycle.time_limit)\n"
+    )
+
+    def limits(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program, *arguments],
+            cwd=tmp_path,
+            env={"ZTRADE_CONFIG": str(tmp_path / "ztrade.toml")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()[-1]
+
+    assert limits() == "595.0 600.0 None"
+    assert limits("as `ztrade worker` does") == f"{' '.join(map(str, time_limits(config.agents['spy'])))} None"
+
+
 def test_a_worker_consumes_its_control_queue_first() -> None:
     """The order of the queues is the order of service."""
     made = options(agent("spy"), "info")

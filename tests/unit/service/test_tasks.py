@@ -11,7 +11,9 @@ import pytest
 
 from tests.integration.celery_stage import write_config
 from ztrade.config import Config
-from ztrade.errors import ConfigError
+from ztrade.domain.ledger import CycleRecord
+from ztrade.errors import ConfigError, JournalUnavailable
+from ztrade.service import report
 from ztrade.service.app import create_app, tasks_of
 from ztrade.testing.runtime import FileClock, FileRuntime
 
@@ -50,3 +52,23 @@ def test_a_slot_and_an_extra_cycle_have_their_own_answers(tmp_path: Path) -> Non
     assert (again["slot"], again["outcome"], again["order_ids"]) == (SLOT, None, [])
     with pytest.raises(ConfigError, match="is no slot"):
         tasks.trading_cycle("spy", slot=SLOT.replace("13:40", "13:41"))
+
+
+class Failing(FileRuntime):
+    """A runtime that counts a request and then fails."""
+
+    def run_cycle(self, agent: str, **_more: object) -> CycleRecord | None:
+        self.metrics.count("ztrade_exchange_requests_total", labels={"account": "embedded"})
+        raise JournalUnavailable("locked")
+
+
+def test_what_a_process_counted_is_told_after_each_task(tmp_path: Path) -> None:
+    """However it ended: the exporter reads it, and no worker serves metrics."""
+    made = config(tmp_path, dry_run=True, manual=False)
+    tasks = tasks_of(create_app(made, Failing))
+    for count in (1, 2):
+        with pytest.raises(JournalUnavailable):
+            tasks.trading_cycle("spy")
+        said = report.read(made.state_dir, "worker-spy.cycles")
+        assert said is not None
+        assert said.facts["counts"] == [["ztrade_exchange_requests_total", {"account": "embedded"}, count]]

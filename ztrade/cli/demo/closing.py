@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ztrade.app.report import AgentStory, Books, Story, render
+from ztrade.app.report.data import AgentStory, Books, Story
+from ztrade.app.report.page import render
 from ztrade.app.report.text import NEW_YORK
 from ztrade.cli.books import ExchangeBooks, JournalBooks, differences, exchange_record, journal_record, summary
 from ztrade.cli.demo.plan import Plan

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import click
 
 from ztrade.adapters.clock import EmbeddedClock
-from ztrade.app.report import AgentStory, text
+from ztrade.app.report import text
+from ztrade.app.report.data import AgentStory
 from ztrade.cli.context import App, pass_app
 from ztrade.cli.demo import closing, place
 from ztrade.cli.demo.follow import Followed, Follower

@@ -13,7 +13,7 @@ from ztrade.cli.demo.progress import Look, Progress
 from ztrade.cli.demo.view import View
 from ztrade.config import hard_time_limit
 from ztrade.errors import TemporaryError
-from ztrade.service.stack import ProgramStatus
+from ztrade.service.states import ProgramStatus
 
 LOOK_SECONDS = 0.2
 CHECK_SECONDS = 10.0

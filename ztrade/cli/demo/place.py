@@ -129,6 +129,7 @@ def main_file(source: MainFile, exchange: int, flower: int) -> str:
             'state_dir = "."\n',
             _section("exchange", {"url": f"http://127.0.0.1:{exchange}"}),
             _section("flower", {"port": flower}),
+            _section("exporter", {"port": 0}),
             _section("limits", source.limits.model_dump()),
             _section("sentiment", source.sentiment.model_dump() | _offline(source)),
             accounts,

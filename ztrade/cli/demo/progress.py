@@ -88,7 +88,8 @@ class Progress:
     def _row(self, agent: Agent, now: datetime | None) -> AgentRow:
         cycles = [cycle for cycle in self.known.values() if cycle.agent == agent.name and cycle.kind is CycleKind.SLOT]
         last = max(cycles, key=lambda cycle: cycle.slot, default=None)
-        points = self._journal.equity(agent_scope(agent.name, EMBEDDED), last.slot if last else self._plan.start)
+        since = last.slot if last else self._plan.start
+        points = self._journal.equity(agent_scope(agent.name, EMBEDDED), since, agent.capital)
         after = now or (last.slot if last else self._plan.start)
         return AgentRow(
             agent,

@@ -155,21 +155,27 @@ class Server:
         self.venue.close()
 
 
-def run(settings: Settings, announce: Callable[[Address], None]) -> None:
-    """Serve until SIGTERM or SIGINT; ``announce`` is called once the server listens.
+def run(settings: Settings, announce: Callable[[Address], None], alive: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        announce: called once the server listens.
+        alive: called by the event loop every second from then on.
 
     Raises:
         ConfigError: as :class:`Server`.
     """
-    asyncio.run(_serve(settings, announce))
+    asyncio.run(_serve(settings, announce, alive))
 
 
-async def _serve(settings: Settings, announce: Callable[[Address], None]) -> None:
+async def _serve(settings: Settings, announce: Callable[[Address], None], alive: Callable[[], None]) -> None:
     server = Server(settings)
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     announce(server.address)
+    alive()
+    PeriodicCallback(alive, timedelta(seconds=1)).start()
     await ended.wait()
     await server.stop()
 

@@ -1,0 +1,137 @@
+"""The machine boots again, and operators do their work without being root."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.system import lab, service
+from tests.system.service import SPY
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("units")]
+
+OPERATOR, STRANGER = "olga", "sam"
+
+
+@pytest.fixture(scope="module")
+def running(machine: lab.Machine) -> Iterator[lab.Machine]:
+    """All units, and two people: one in the operators' group."""
+    machine.run("useradd", "--create-home", "--groups", "ztrade-operators", OPERATOR)
+    machine.run("useradd", "--create-home", STRANGER)
+    service.bring_up(machine, watchdog=60)
+    yield machine
+    assert service.failed(machine) == ""
+
+
+def test_an_operator_looks_and_halts(running: lab.Machine) -> None:
+    """Journal, sockets and flags belong to the group; the keys do not."""
+    running.run("ztrade", "cycles", user=OPERATOR)
+    assert '"agents"' in running.run("ztrade", "status", "--json", user=OPERATOR, check=False).stdout
+    running.run("ztrade", "halt", "spy", "--reason", "lunch", user=OPERATOR)
+    assert "lunch" in running.run("ztrade", "status", "--json", user=OPERATOR, check=False).stdout
+    message = service.send_cycle(running)
+    assert message
+    found = lab.wait_for(lambda: [one for one in service.cycles(running) if one["outcome"]], 60, "the cycle")
+    assert found[-1]["outcome"] == "halted", found[-1]
+    assert running.run("ztrade", "release", "spy", user=OPERATOR).stderr == ""
+    other = running.run("ztrade", "--state", f"/home/{OPERATOR}/state", "halt", "spy", user=OPERATOR)
+    assert "this machine's services look into /var/lib/ztrade" in other.stderr
+    assert running.run("cat", "/etc/ztrade/credentials/credentials.toml", user=OPERATOR, check=False).returncode != 0
+
+
+def test_a_stranger_sees_nothing(running: lab.Machine) -> None:
+    """Neither state nor sockets are open to everybody."""
+    for command in ("cycles", "status", "doctor", "alerts list"):
+        done = running.run("ztrade", *command.split(), user=STRANGER, check=False)
+        assert done.returncode != 0
+        assert "log in again" in done.stdout + done.stderr, command
+        assert "unexpected" not in done.stderr, done.stderr
+    assert running.run("ls", "/var/lib/ztrade", user=STRANGER, check=False).returncode != 0
+    connect = "import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    for path in ("/run/ztrade-redis/redis.sock", "/run/ztrade-exchange/exchange.sock"):
+        assert running.run("python3", "-c", connect, path, user=STRANGER, check=False).returncode != 0
+        running.run("python3", "-c", connect, path, user=OPERATOR)
+
+
+def test_an_operator_starts_and_stops_units(running: lab.Machine) -> None:
+    """By polkit's rule, ztrade's units and no others; a stranger none."""
+    for verb in ("stop", "start", "restart"):
+        running.run("systemctl", "--no-ask-password", verb, SPY, user=OPERATOR)
+    service.consumes(running)
+    for command in (("stop", "dbus.service"), ("start", "nginx.service"), ("enable", SPY), ("poweroff",)):
+        assert running.run("systemctl", "--no-ask-password", *command, user=OPERATOR, check=False).returncode != 0
+    assert running.run("systemctl", "--no-ask-password", "stop", SPY, user=STRANGER, check=False).returncode != 0
+    assert running.active(SPY) == "active"
+
+
+#: what polkit is asked, and whether an operator may; newer versions of systemd ask it for transient units as well
+ASKED = (
+    (SPY, "restart", True), ("ztrade.target", "stop", True), ("ztrade-flower.socket", "start", True),
+    ("ztrade-backup.timer", "start", True), (f"ztrade-alert@{SPY}.service", "reset-failed", True),
+    ("ztrade-mine.service", "start", False), ("ztrade.service", "start", False), (SPY, "set-property", False),
+    ("ztrade-beat.service.service", "start", False), ("dbus.service", "start", False),
+    ("ztrade-backup.socket", "start", False),
+)  # fmt: skip
+
+
+def test_a_name_like_ours_is_nobodys_way_to_root(running: lab.Machine) -> None:
+    """`systemd-run --unit=ztrade-mine sh` is whatever its caller says, as root; what has a file cannot be that."""
+    running.run("systemd-run", f"--uid={OPERATOR}", "--unit=olga-is-here", "sleep", "300")
+    asks = (
+        "pkcheck",
+        "--action-id",
+        "org.freedesktop.systemd1.manage-units",
+        "--process",
+        str(running.pid("olga-is-here")),
+    )
+    for unit, verb, may in ASKED:
+        answer = running.run(*asks, "--detail", "unit", unit, "--detail", "verb", verb, check=False)
+        assert (answer.returncode == 0) is may, (unit, verb, answer.stderr)
+    mine = ("systemd-run", "--no-ask-password", "--unit=ztrade-mine", "id")
+    assert running.run(*mine, user=OPERATOR, check=False).returncode != 0
+
+
+def test_the_sudo_rule_gives_the_same(running: lab.Machine) -> None:
+    """For machines without polkit."""
+    running.run("install", "-m", "0440", "/usr/share/doc/ztrade/sudoers/ztrade", "/etc/sudoers.d/ztrade")
+    running.run("visudo", "-c")
+    running.run("sudo", "-n", "systemctl", "restart", SPY, user=OPERATOR)
+    service.consumes(running)
+    for words in (("restart", "dbus.service"), ("restart", SPY, "dbus.service"), ("edit", SPY)):
+        assert running.run("sudo", "-n", "systemctl", *words, user=OPERATOR, check=False).returncode != 0
+    assert running.run("sudo", "-n", "systemctl", "restart", SPY, user=STRANGER, check=False).returncode != 0
+
+
+def test_a_journal_of_its_own_is_opt_in(running: lab.Machine) -> None:
+    """As the drop-in's comment says: its lines are in the namespace, and plain journalctl -u has no more of them."""
+    place = "/usr/share/doc/ztrade/dropins"
+    running.run("mkdir", "-p", "/etc/systemd/system/ztrade-.service.d")
+    running.run("cp", f"{place}/journal-namespace.conf", "/etc/systemd/system/ztrade-.service.d/journal-namespace.conf")
+    running.run("cp", f"{place}/journald@ztrade.conf", "/etc/systemd/journald@ztrade.conf")
+    running.run("systemctl", "start", "systemd-journald@ztrade.socket", "systemd-journald-varlink@ztrade.socket")
+    running.run("systemctl", "daemon-reload")
+    # by cursor: the worker's last start may be less than a second ago
+    mark = running.journal("-n", "0", "--show-cursor").strip().removeprefix("-- cursor: ")
+    running.run("systemctl", "restart", SPY)
+    service.consumes(running)
+    lab.wait_for(lambda: "worker_starts" in running.journal("--namespace=ztrade", "-u", SPY), 20, "its lines")
+    plain = running.journal("-u", SPY, f"--after-cursor={mark}")
+    assert "worker_starts" not in plain
+    assert "Deactivated successfully" in plain, "the worker of before was stopped as it should"
+    service.take_drop_in(running, "ztrade-.service", "journal-namespace")
+
+
+def test_a_reboot_brings_everything_back(running: lab.Machine, figure: Callable[[str, float, str, str], None]) -> None:
+    """What was enabled is up by itself, ready, and nothing has failed; what was in the journal is still there."""
+    count = len(service.cycles(running))
+    began = time.monotonic()
+    running.reboot()
+    for agent in service.AGENTS:
+        service.consumes(running, agent)
+    figure("power off, to all agents consuming again", time.monotonic() - began, "s", "none")
+    for unit in service.SERVICES:
+        lab.wait_for(lambda unit=unit: running.active(unit) == "active", 60, unit)  # type: ignore[misc]
+    assert service.answers(running)
+    assert len(service.cycles(running)) >= count

@@ -1,0 +1,71 @@
+"""What the journal has of ztrade's units: the command line that asks it, and its entries as our lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ztrade.service.units import Unit, program_of, unit_of
+
+LEVELS: Mapping[str, int] = {"error": 3, "warning": 4, "info": 6, "debug": 7}
+_WORDS = {0: "critical", 1: "critical", 2: "critical", 3: "error", 4: "warning", 5: "info", 6: "info", 7: "debug"}
+
+
+def command(
+    programs: Sequence[str],
+    units: Iterable[Unit],
+    *,
+    lines: int | None,
+    since: datetime | None,
+    priority: str | None,
+    follow: bool,
+    as_json: bool,
+) -> list[str]:
+    """Return the ``journalctl`` that shows the programs' lines, in whatever namespace their units log.
+
+    Args:
+        programs: none: all of ztrade's.
+        units: as systemd knows them.
+        lines: the last so many; None: all.
+    """
+    namespaces = {unit.properties.get("LogNamespace", "") for unit in units} - {""}
+    words = ["journalctl", "--no-pager", "--quiet"]
+    # with the plus, what systemd itself says of the units is shown, too
+    words += [f"--namespace=+{name}" for name in sorted(namespaces)[:1]]
+    words += [f"--unit={unit_of(program)}" for program in programs] or ["--unit=ztrade-*"]
+    words += [f"--lines={'all' if lines is None else lines}"]
+    words += [f"--since=@{since.timestamp():.0f}"] if since else []
+    words += [f"--priority={LEVELS[priority]}"] if priority else []
+    words += ["--follow"] if follow else []
+    words += ["--output=json", "--all"] if as_json else ["--output=short-iso"]
+    return words
+
+
+def record(line: str) -> dict[str, Any]:
+    """Return one entry of ``journalctl -o json`` as a line of ours: program, timestamp, level, event, its fields.
+
+    Numbers of a field are text here: the journal has no others.
+    """
+    found = json.loads(line)
+    unit = found.get("_SYSTEMD_UNIT") or found.get("UNIT") or ""
+    identifier = str(found.get("SYSLOG_IDENTIFIER", ""))
+    ours = identifier.startswith("ztrade-")
+    at = datetime.fromtimestamp(int(found.get("__REALTIME_TIMESTAMP", 0)) / 1e6, UTC)
+    fields = {name.removeprefix("ZT_").lower(): _text(value) for name, value in found.items() if name.startswith("ZT_")}
+    return {
+        "program": identifier.removeprefix("ztrade-") if ours else program_of(str(unit)),
+        "timestamp": at.isoformat().replace("+00:00", "Z"),
+        "level": _WORDS.get(int(found.get("PRIORITY", 6)), "info"),
+        "event": _text(found.get("MESSAGE", "")),
+        **fields,
+        "message": _text(found.get("MESSAGE", "")),
+    }
+
+
+def _text(value: object) -> str:
+    """Return a field's text: the journal gives one that is not UTF-8 as numbers, and one that came twice as a list."""
+    if isinstance(value, list) and value and all(isinstance(part, int) for part in value):
+        return bytes(value).decode("utf-8", "replace")
+    return str(value[-1] if isinstance(value, list) and value else value)

@@ -24,7 +24,7 @@ class Figure:
         ratio = self.value / self.baseline if self.baseline else float("nan")
         aim = f"   (aim: {self.aim})" if self.aim else ""
         return (
-            f"  {self.what}: {ratio:.2f} x {self.named}"
+            f"  {self.what}: {ratio:.{2 if abs(ratio) >= 0.01 else 4}f} x {self.named}"
             f"   [{self.value:,.2f} {self.unit} against {self.baseline:,.2f} {self.unit}]{aim}"
         )
 

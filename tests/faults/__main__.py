@@ -15,12 +15,12 @@ from typing import Any
 
 from tests.faults import matrix, page
 from tests.faults.catalogue import FAULTS
+from tests.faults.process import end_with_parent
 from tests.faults.programs import warm_up
 from tests.faults.scenario import run_apart
-from tests.faults.stack import end_with_parent
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / ".cache" / "faults" / "results.jsonl"
+RESULTS = ROOT / "tests" / "faults" / "runs" / "results.jsonl"
 PAGE = ROOT / "docs" / "reliability.md"
 #: pair, seed, and whether it is the naive version's
 Job = tuple[matrix.Pair, int, bool]
@@ -29,7 +29,12 @@ Job = tuple[matrix.Pair, int, bool]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--pairs", default="", help="only pairs whose name contains one of these words, by comma")
-    parser.add_argument("--cut", action="store_true", help="the small cut that the test suite runs")
+    sets = parser.add_mutually_exclusive_group()
+    sets.add_argument("--cut", dest="among", action="store_const", const=matrix.CUT, help="the test suite's few pairs")
+    sets.add_argument(
+        "--cover", dest="among", action="store_const", const=matrix.COVER,
+        help=f"{len(matrix.COVER)} of the {len(matrix.PAIRS)} pairs, with every point and every fault among them",
+    )  # fmt: skip
     parser.add_argument("--runs", type=int, default=20, help="runs of each pair")
     parser.add_argument("--naive", type=int, default=3, help="runs of each pair of the naive version")
     parser.add_argument("--stacks", type=int, default=2, help="stacks at once")
@@ -44,24 +49,13 @@ def arguments() -> argparse.Namespace:
 
 def done(results: Path, again: bool) -> set[tuple[str, int, bool]]:
     """Return the runs that need not be made (``again``: those found unsound do); what failed was not judged."""
-    known = {(r["pair"], r["seed"], r["naive"]): r for r in read(results) if "failed" not in r}
+    known = {(r["pair"], r["seed"], r["naive"]): r for r in page.read(results) if "failed" not in r}
     return {key for key, result in known.items() if result["sound"] or result["naive"] or not again}
-
-
-def read(results: Path) -> list[dict[str, Any]]:
-    """Return the results so far; a line that a crash cut short is left out."""
-    found = []
-    for line in results.read_text().splitlines() if results.exists() else ():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
 
 
 def jobs(given: argparse.Namespace) -> Iterator[Job]:
     """Yield what is to be run, every pair once before any is run again."""
-    pairs = matrix.CUT if given.cut else matrix.chosen(given.pairs)
+    pairs = matrix.chosen(given.pairs, given.among or matrix.PAIRS)
     finished = done(given.results, given.again)
     for seed in range(given.first_seed, given.first_seed + max(given.runs, given.naive)):
         for pair in pairs:
@@ -106,8 +100,7 @@ def main() -> int:
     warm_up()
     code = version()
     bad = sum(_note({**result, "code": code}, given.results) for result in results_of(todo, given))
-    guards = read(given.results.with_name("safeguards.jsonl"))
-    given.page.write_text(page.page(read(given.results), guards), encoding="utf-8")
+    page.write(given.page, given.results)
     return 1 if bad else 0
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,8 @@ import redis
 import requests
 
 from tests.faults import plan, publish
-from tests.faults.stack import RunFailed, Stack, fork, run_quiet, wait_for
+from tests.faults.process import RunFailed, fork, wait_for
+from tests.faults.stack import Stack, run_quiet
 from tests.faults.witness import BY_HAND, Wanted
 from ztrade.adapters.journal import open_journal
 from ztrade.adapters.journal.store import SqlJournal
@@ -26,6 +28,8 @@ from ztrade.ports import Journal
 
 #: wall seconds for which something stays down or frozen: longer than the lease, and than the grace
 DOWN = 5.0
+#: slots for which a program is gone, where time runs
+AWAY = 3
 
 
 @dataclass
@@ -68,6 +72,17 @@ Fault = Callable[[Run], None]
 def kill_child(run: Run) -> None:
     run.pause()
     os.kill(run.pid, signal.SIGKILL)
+
+
+def dies_again(run: Run) -> None:
+    """The child dies at the point, and so does whoever comes there after it, until somebody ends the slot."""
+    lethal = run.stack.stops / "die"
+    lethal.touch()
+    kill_child(run)
+    with contextlib.suppress(RunFailed):
+        wait_for("the slot's end", lambda: run.stack.is_naive or run.outcome(run.slot), 60)
+    lethal.unlink()
+    run.wanted = Wanted(since=run.slot + 1, told=f"{Outcome.INTERRUPTED} at {plan.slot(run.slot):%Y-%m-%d %H:%M}")
 
 
 def kill_main(run: Run) -> None:
@@ -141,6 +156,36 @@ def thawed(slots: int) -> Fault:
     return fault
 
 
+def away(name: str, start: Callable[[Stack], object], cause: str) -> Fault:
+    """Return: a program is gone for three slots, in time that runs; each of them is missed, and says so."""
+
+    def fault(run: Run) -> None:
+        run.stack.program(name).kill_all()
+        run.stack.go()
+        wait_for("three slots", lambda: _slot_now(run) >= run.slot + AWAY)
+        start(run.stack)
+        back = _slot_now(run)
+        # the slot in which it came back may have been too short for it
+        run.wanted = Wanted(since=back + 1, cause=cause, back=back, alone=name == "worker")
+
+    return fault
+
+
+def _slot_now(run: Run) -> int:
+    return plan.number_of(datetime.fromisoformat(run.stack.url.clock()["now"]))
+
+
+def beside(fault: Fault) -> Fault:
+    """Return: the same to one agent, and another agent beside it must not notice."""
+
+    def do(run: Run) -> None:
+        run.wanted = Wanted(since=run.slot)
+        fault(run)
+        run.wanted = replace(run.wanted, alone=True)
+
+    return do
+
+
 def power_cut(run: Run) -> None:
     """Everything of ours dies at once; the exchange is far away and lives on."""
     names = ["worker", "beat", "redis"] if run.stack.is_naive else ["worker", "beat", "keeper", "redis"]
@@ -158,6 +203,23 @@ def flush(run: Run) -> None:
     with contextlib.closing(run.stack.redis()) as client:
         client.flushall()
     run.stack.go()
+
+
+def old_backup(run: Run) -> None:
+    """Put back, two slots later, what Redis had on its disk now, with old messages in it."""
+    publish.again(run.stack, run.slot, 3)
+    data = run.stack.folder / "redis"
+    with contextlib.closing(run.stack.redis()) as client:
+        client.save()
+    kept = (data / "dump.rdb").read_bytes()
+    run.stack.go()
+    wait_for("two more slots", lambda: run.stack.is_naive or run.outcome(run.slot + 2))
+    run.stack.program("redis").kill_all()
+    shutil.rmtree(data)
+    data.mkdir()
+    (data / "dump.rdb").write_bytes(kept)
+    run.stack.redis_kind = replace(run.stack.redis_kind, persistence="rdb")  # an AOF would be read in its place
+    run.stack.start_redis()
 
 
 def client_kills(run: Run) -> None:
@@ -256,45 +318,45 @@ def redelivered(run: Run) -> None:
 # -- people ------------------------------------------------------------------------------------------------------------
 def halted(run: Run) -> None:
     """A person halts; two slots later, sends nothing having been checked, the person releases."""
-    before = len(_orders(run.stack))
+    before = len(orders(run.stack))
     run.cli("halt", plan.AGENT, "--reason", "the fault matrix", "--by", "ann")
     run.stack.go()
     wait_for("the slot's outcome", lambda: run.outcome(run.slot))
-    settled = len(_orders(run.stack))
+    settled = len(orders(run.stack))
     wait_for("a halted slot", lambda: run.outcome(run.slot + 1) == Outcome.HALTED, 20)
     beat = run.stack.program("beat")
     beat.signal(signal.SIGSTOP)
-    if settled > before + run.may_leave or len(_orders(run.stack)) != settled:
+    if settled > before + run.may_leave or len(orders(run.stack)) != settled:
         run.stack.folder.joinpath("after-halt").touch()
     run.cli("release", plan.AGENT)
-    now = datetime.fromisoformat(run.stack.url.clock()["now"])
-    run.wanted = Wanted(since=plan.number_of(now) + 1)
+    run.wanted = Wanted(since=_slot_now(run) + 1)
     beat.signal(signal.SIGCONT)
 
 
-def _orders(stack: Stack) -> list[dict[str, object]]:
-    answer = _ask(stack, "GET", "orders?status=all&limit=500&nested=true")
+def orders(stack: Stack, symbol: str = plan.SYMBOL) -> list[dict[str, object]]:
+    """Return the newest 500 orders of a symbol, with their legs in them."""
+    answer = ask(stack, "GET", f"orders?status=all&limit=500&nested=true&symbols={symbol}")
     found: list[dict[str, object]] = answer.json()
     return found
 
 
-def _ask(stack: Stack, method: str, what: str, body: object = None) -> requests.Response:
+def ask(stack: Stack, method: str, what: str, body: object = None) -> requests.Response:
     keys = {"APCA-API-KEY-ID": "hand", "APCA-API-SECRET-KEY": "hand"}
     return requests.request(method, f"{stack.url}/v2/{what}", json=body, headers=keys, timeout=10)
 
 
 def cancel_stop(run: Run) -> None:
-    for order in _orders(run.stack):
+    for order in orders(run.stack):
         for leg in order.get("legs") or ():  # type: ignore[attr-defined]
             if leg["type"] == "stop":
-                _ask(run.stack, "DELETE", f"orders/{leg['id']}")
+                ask(run.stack, "DELETE", f"orders/{leg['id']}")
     run.stack.go()
 
 
 def sell_by_hand(run: Run) -> None:
     """A person ends the legs and sells all of it."""
     cancel_stop(run)
-    qty = _ask(run.stack, "GET", f"positions/{plan.SYMBOL}").json().get("qty")
+    qty = ask(run.stack, "GET", f"positions/{plan.SYMBOL}").json().get("qty")
     _by_hand(run.stack, "sell", qty)
     run.wanted = Wanted(since=run.slot, foreign=True)
 
@@ -308,7 +370,7 @@ def buy_by_hand(run: Run) -> None:
 def _by_hand(stack: Stack, side: str, qty: str) -> None:
     order = {"symbol": plan.SYMBOL, "side": side, "qty": qty, "type": "market", "time_in_force": "day",
              "client_order_id": f"{BY_HAND}-{side}"}  # fmt: skip
-    _ask(stack, "POST", "orders", order)
+    ask(stack, "POST", "orders", order)
 
 
 # -- the network -------------------------------------------------------------------------------------------------------

@@ -9,12 +9,15 @@ from tests.faults.actions import (
     Fault,
     asked,
     at_order,
+    away,
     before_tomorrow,
+    beside,
     buy_by_hand,
     cancel_stop,
     client_kills,
     clock_jump,
     cut,
+    dies_again,
     disk_full,
     flush,
     frozen,
@@ -24,6 +27,7 @@ from tests.faults.actions import (
     kill_worker,
     killed,
     nothing,
+    old_backup,
     power_cut,
     read_only,
     redelivered,
@@ -50,6 +54,9 @@ class Named:
 FAULTS: dict[str, Named] = {
     "none": Named(nothing, "no fault"),
     "kill child": Named(kill_child, "kill -9 of the pool child"),
+    "dies again": Named(
+        dies_again, "the pool child dies there again and again, until the slot is given up", naive=False
+    ),
     "kill main": Named(kill_main, "kill -9 of the worker's main process, its child goes on beside the successor"),
     "kill worker": Named(kill_worker, "kill -9 of the whole worker"),
     "TERM": Named(stopped(os.kill), "SIGTERM to the worker"),
@@ -97,6 +104,62 @@ FAULTS: dict[str, Named] = {
     "sold by hand": Named(sell_by_hand, "a person sells the position", naive=False),
     "bought by hand": Named(buy_by_hand, "a person buys the same symbol"),
     "network cut": Named(cut, "packets to the exchange dropped (iptables)", needs="network"),
+    "old backup": Named(old_backup, "an older backup of Redis put back two slots later, with old messages in it"),
+    "early close": Named(kill_worker, "kill -9 of the whole worker, on a day that closes early", needs="early"),
+    "worker away": Named(
+        away("worker", Stack.start_worker, "no worker"),
+        "time runs: the worker is gone for three slots, another agent is not to notice",
+        naive=False,
+        needs="running",
+    ),
+    "beat away": Named(
+        away("beat", Stack.start_beat, "beat was down"),
+        "time runs: beat is gone for three slots, of two agents",
+        naive=False,
+        needs="running",
+    ),
+    "Redis away": Named(
+        away("redis", Stack.start_redis, "redis"),
+        "time runs: Redis is gone for three slots, of two agents",
+        naive=False,
+        needs="running",
+    ),
+    "kill beside": Named(
+        beside(kill_worker),
+        "time runs: kill -9 of the whole worker, another agent is not to notice",
+        naive=False,
+        needs="running",
+    ),
+    "freeze beside": Named(
+        beside(thawed(1)),
+        "time runs: SIGSTOP of the child past its lease, a successor, SIGCONT; another agent is not to notice",
+        naive=False,
+        needs="running",
+    ),
+    "halt beside": Named(
+        beside(halted),
+        "time runs: a person halts one agent, another is not to notice",
+        naive=False,
+        needs="running",
+    ),
+    "kill PostgreSQL": Named(
+        killed("postgres", Stack.start_journal),
+        "journal on PostgreSQL: kill -9 of the whole server",
+        naive=False,
+        needs="postgres",
+    ),
+    "kill, PostgreSQL": Named(
+        kill_worker, "journal on PostgreSQL: kill -9 of the whole worker", naive=False, needs="postgres"
+    ),
+    "freeze, PostgreSQL": Named(
+        thawed(1),
+        "journal on PostgreSQL: SIGSTOP of the child past its lease, a successor, SIGCONT",
+        naive=False,
+        needs="postgres",
+    ),
+    "504, PostgreSQL": Named(
+        at_order("504"), "journal on PostgreSQL: the order lands, the client is told 504", naive=False, needs="postgres"
+    ),
     "clock +2h": Named(
         clock_jump(7200),
         "the clock of all processes jumps two hours ahead",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.faults import points
@@ -24,33 +25,35 @@ class Pair:
         return f"{points.words(self.point)}: {FAULTS[self.fault].words}"
 
 
-#: by fault, the points at which it strikes
+#: by fault, the points at which it strikes; the first is that of the cover: where money is most at risk
 _AT = {
     "none": "claim<",
-    "kill child": "claim< claim> settle< settle> observe< observe> decide< decide> plan< plan> check< check> post< "
-    "post> resolve< resolve> finish< finish> cancel< cancel> plansell> sell< sell> sold> close<",
-    "kill main": "plan> post< sell<",
-    "kill worker": "post< post> cancel>",
+    "kill child": "resolve< claim< claim> settle< settle> observe< observe> decide< decide> plan< plan> check< check> "
+    "post< post> resolve> finish< finish> cancel< cancel> plansell> sell< sell> sold> close<",
+    # before the intent: what is planned and not known to be sent is not tried again
+    "dies again": "plan< claim> decide< plansell<",
+    "kill main": "sell< plan> post<",
+    "kill worker": "cancel> post< post>",
     "TERM": "post<",
-    "TERM group": "plan> post> sell<",
-    "freeze child": "claim> plan< plan> check> post< post> finish< sell<",
-    "freeze long": "claim> check> post< sell<",
+    "TERM group": "post> plan> sell<",
+    "freeze child": "finish< claim> plan< plan> check> post< post> sell<",
+    "freeze long": "post< claim> check> sell<",
     "freeze main": "post<",
-    "power cut": "plan> post> sell<",
+    "power cut": "post> plan> sell<",
     "kill beat": "claim<",
     "freeze beat": "post<",
     "two beats": "claim<",
     "kill keeper": "plan>",
     "freeze keeper": "post<",
     "redelivery": "claim> post<",
-    "kill Redis": "claim< post<",
+    "kill Redis": "post< claim<",
     "freeze Redis": "claim>",
-    "FLUSHALL": "claim< finish>",
-    "CLIENT KILL": "claim> post>",
+    "FLUSHALL": "finish> claim<",
+    "CLIENT KILL": "post> claim>",
     "Redis full": "claim<",
-    "disk full": "plan< post< finish<",
-    "read-only": "plan< post>",
-    "kill exchange": "observe< post< post> sell<",
+    "disk full": "post< plan< finish<",
+    "read-only": "post> plan<",
+    "kill exchange": "sell< observe< post< post>",
     "freeze exchange": "post<",
     "504 landed": "post< sell<",
     "reset before": "post<",
@@ -59,7 +62,7 @@ _AT = {
     "500": "post<",
     "429": "post<",
     "duplicate": "post<",
-    "rejected": "post< sell<",
+    "rejected": "sell< post<",
     "partial fill": "post< sell<",
     "drift": "post<",
     "latency": "post<",
@@ -69,15 +72,41 @@ _AT = {
     "clock skew": "claim<",
     "split": "hold<",
     "dividend": "hold<",
-    "halt": "claim< observe< decide> plan< plan> check> post> cancel< sell<",
+    # at every step: the one fault that a person causes
+    "halt": " ".join(
+        ["check>", *(f"{step}{side}" for step in points.STEPS for side in "<>" if step + side != "check>")]
+    ),
     "stop cancelled": "hold<",
     "sold by hand": "hold<",
     "bought by hand": "hold<",
-    "network cut": "observe< post< sell<",
+    "network cut": "post< observe< sell<",
+    "old backup": "post> claim<",
+    "early close": "post> sell<",
+    "worker away": "hold<",
+    "beat away": "hold<",
+    "Redis away": "hold<",
+    "kill beside": "post> sell<",
+    "freeze beside": "post<",
+    "halt beside": "plan>",
+    "kill PostgreSQL": "post< finish<",
+    "kill, PostgreSQL": "post>",
+    "freeze, PostgreSQL": "post<",
+    "504, PostgreSQL": "post<",
     "clock +2h": "plan<",
     "clock -2h": "plan<",
 }
 PAIRS = [Pair(point, fault) for fault, places in _AT.items() for point in places.split()]
+
+
+def _cover() -> list[Pair]:
+    """Return each fault at its first point, and the first pair of every point that is left."""
+    chosen = list({pair.fault: pair for pair in reversed(PAIRS)}.values())[::-1]
+    left = {pair.point: pair for pair in reversed(PAIRS) if pair.point not in {one.point for one in chosen}}
+    return [*chosen, *list(left.values())[::-1]]
+
+
+#: every point and every fault, in few pairs
+COVER = _cover()
 #: enough to see each safeguard at work in a minute
 CUT = [
     Pair("post>", "kill child"),
@@ -91,7 +120,7 @@ CUT = [
 ]
 
 
-def chosen(words: str) -> list[Pair]:
+def chosen(words: str, among: Sequence[Pair] = PAIRS) -> list[Pair]:
     """Return the pairs whose name contains one of the comma-separated words; all where there are none."""
     parts = [word.strip() for word in words.split(",") if word.strip()]
-    return [pair for pair in PAIRS if not parts or any(part in pair.name for part in parts)]
+    return [pair for pair in among if not parts or any(part in pair.name for part in parts)]

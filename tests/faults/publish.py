@@ -5,7 +5,8 @@ from __future__ import annotations
 from celery import Celery
 
 from tests.faults import naive, plan
-from tests.faults.stack import RunFailed, Stack, fork, wait_for
+from tests.faults.process import RunFailed, fork, wait_for
+from tests.faults.stack import Stack
 from ztrade.config import load_config
 from ztrade.service.app import create_app, tasks_of
 from ztrade.service.names import slot_queue

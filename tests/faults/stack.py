@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pickle
 import shutil
@@ -11,9 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,18 +19,18 @@ from pathlib import Path
 import psutil
 import redis
 
-from tests.faults import naive, plan, programs
+from tests.faults import naive, plan, postgres, programs
+from tests.faults.process import Program, RunFailed, fork, wait_for
 from tests.faults.stops import Point
 from ztrade.testing.exchange_server import ExchangeUrl
 
 ROOT = Path(__file__).parents[2]
-_PR_SET_PDEATHSIG = 1
 DEBIAN = "/usr/bin/redis-server"
 CLOCK = Path(__file__).with_name("clock.c")
-#: wall seconds for anything that is merely waited for
-PATIENCE = 60.0
 CONFIG = """
 state_dir = "{state}"
+[journal]
+url = "{journal}"
 [redis]
 url = "redis+socket://{redis}"
 [exchange]
@@ -44,8 +42,8 @@ read_timeout = "2s"
 [sentiment]
 news = 0
 """
-AGENT = f"""
-symbol = "{plan.SYMBOL}"
+AGENT = """
+symbol = "{symbol}"
 timeframe = "5m"
 capital = 10000
 dry_run = true
@@ -55,7 +53,7 @@ every = "5m"
 [strategy]
 name = "momentum"
 [limits]
-max_position_value = {plan.LIMIT}
+max_position_value = {limit}
 stop_loss = 0.2
 take_profit = 0.5
 cooldown = "1m"
@@ -63,90 +61,9 @@ max_quote_age = "6m"
 """
 
 
-class RunFailed(Exception):
-    """The run could not be judged: something of the harness itself did not happen."""
-
-
-def wait_for(what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until the condition holds. Raises RunFailed."""
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise RunFailed(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.02)
-
-
-def end_with_parent() -> None:
-    """Let this process be killed when the one that started it ends, however it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-@dataclass
-class Program:
-    """One process that the driver started, in a session of its own."""
-
-    name: str
-    pid: int
-    status: int | None = None
-
-    def alive(self) -> bool:
-        if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.status = status if pid else None
-        return self.status is None
-
-    def signal(self, number: signal.Signals) -> None:
-        if self.alive():
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """Kill this process alone, at once; its children go on."""
-        self.signal(signal.SIGKILL)
-        wait_for(f"the end of {self.name}", lambda: not self.alive(), 10)
-
-    def kill_all(self) -> None:
-        """Kill the process and everything it started, as a unit's control group is."""
-        family = self.family()
-        self.kill()
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        wait_for(f"the end of {self.name}'s children", lambda: not any(map(_runs, family)), 10)
-
-    def family(self) -> list[psutil.Process]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(self.pid).children(recursive=True)
-        return []
-
-
-def _runs(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    return False
-
-
-def fork(name: str, log: Path, run: Callable[[], object]) -> Program:
-    """Run a program in a new process; it has loaded already what it needs, so it starts in an instant."""
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid:
-        return Program(name, pid)
-    code = 1
-    try:
-        os.setsid()
-        end_with_parent()
-        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
-        run()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException:  # noqa: BLE001 a forked copy of the driver must not go on as the driver
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+def agent_files(*names: str) -> dict[str, str]:
+    """Return the files of scripted agents, each of the symbol of its name."""
+    return {name: AGENT.format(symbol=name.upper(), limit=plan.LIMIT) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +95,13 @@ class Stack:
     point: Point | None = None
     fakes_time: bool = False
     port: int = 0
+    main_file: str = CONFIG
+    on_postgres: bool = False
+    #: the agents' files, by name
+    agents: Mapping[str, str] = field(default_factory=lambda: agent_files(plan.AGENT))
     running: list[Program] = field(default_factory=list)
+    #: programs that ended by themselves, and were started again
+    ended: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.state.mkdir(parents=True)
@@ -188,9 +111,11 @@ class Stack:
         if self.fakes_time:
             run_quiet("cc", "-shared", "-fPIC", "-O2", "-o", str(self.folder / "clock.so"), str(CLOCK))
         self.port = self.port or _free_port()
-        config = CONFIG.format(state=self.state, redis=self.redis_socket, port=self.port, socket=self.exchange_socket)
-        self.config.write_text(config)
-        (self.folder / "agents" / f"{plan.AGENT}.toml").write_text(AGENT)
+        places = {"state": self.state, "redis": self.redis_socket, "socket": self.exchange_socket}
+        journal = self.journal_url if self.on_postgres else ""
+        self.config.write_text(self.main_file.format(port=self.port, journal=journal, **places))
+        for name, text in self.agents.items():
+            (self.folder / "agents" / f"{name}.toml").write_text(text)
 
     # -- places --------------------------------------------------------------------------------------------------------
     @property
@@ -228,7 +153,11 @@ class Stack:
 
     @property
     def journal_url(self) -> str:
-        return f"sqlite:///{self.state / 'journal.db'}"
+        return postgres.url(self._postgres) if self.on_postgres else f"sqlite:///{self.state / 'journal.db'}"
+
+    @property
+    def _postgres(self) -> Path:
+        return self.folder / "pg"
 
     # -- processes -----------------------------------------------------------------------------------------------------
     def start(self, name: str, run: Callable[[], object]) -> Program:
@@ -241,7 +170,11 @@ class Stack:
         return next(program for program in reversed(self.running) if program.name == name)
 
     def start_exchange(self) -> None:
-        spec = programs.ExchangePlan(self.port, self.exchange_socket, self.folder / "exchange.db", self.speed)
+        self._start_exchange(
+            programs.ExchangePlan(self.port, self.exchange_socket, self.folder / "exchange.db", self.speed)
+        )
+
+    def _start_exchange(self, spec: programs.ExchangePlan) -> None:
         self.start("exchange", partial(programs.exchange, spec))
         wait_for("the exchange", self.exchange_answers, 30)
 
@@ -249,6 +182,18 @@ class Stack:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.5):
             return True
         return False
+
+    def start_journal(self) -> None:
+        """Start the journal's server, where it has one. Raises RunFailed."""
+        if not self.on_postgres:
+            return
+        if not self._postgres.exists():
+            missing = postgres.trouble()
+            if missing:
+                raise RunFailed(missing)
+            postgres.make(self._postgres)
+        self.start("postgres", partial(postgres.serve, self._postgres))
+        wait_for("PostgreSQL", lambda: postgres.answers(self._postgres), 30)
 
     def start_redis(self) -> None:
         program = DEBIAN if self.redis_kind.server == "redis" else _valkey()
@@ -271,7 +216,9 @@ class Stack:
     def start_worker(self, name: str = "worker") -> Program:
         if self.is_naive:
             return self.start(name, partial(naive.worker, self, self.stops))
-        return self._start_ours(name, "worker", self.config, self.stops, self.point)
+        agent = name.partition("-")[2] or plan.AGENT
+        point = self.point if agent == plan.AGENT else None
+        return self._start_ours(name, "worker", self.config, self.stops, point, agent)
 
     def start_beat(self, name: str = "beat") -> Program:
         if self.is_naive:
@@ -295,10 +242,32 @@ class Stack:
 
     def start_all(self) -> None:
         self.start_redis()
-        self.start_exchange()
-        self.start_worker()
-        self.start_keeper()
+        if self.speed:  # time runs from the exchange's start on: it waits for nobody
+            self._start_workers()
+            self.start_keeper()
+            self.start_exchange()
+        else:
+            self.start_exchange()
+            self._start_workers()
+            self.start_keeper()
         self.start_beat()
+
+    def _start_workers(self) -> None:
+        for agent in self.agents:
+            self.start_worker("worker" if agent == plan.AGENT else f"worker-{agent}")
+
+    def starts(self) -> dict[str, Callable[[], object]]:
+        """Return how each program is started that a service manager starts again, by name."""
+        return {"worker": self.start_worker, "keeper": self.start_keeper, "beat": self.start_beat}
+
+    def tend(self) -> None:
+        """Start again what has ended by itself, as a service manager does."""
+        for name, start in self.starts().items():
+            if not self.program(name).alive():
+                last = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()[-1:]
+                print(f"ended by itself: {name}, status {self.program(name).status}: {str(last)[:200]}", flush=True)
+                self.ended[name] += 1
+                start()
 
     # -- the stop ------------------------------------------------------------------------------------------------------
     def stopped_pid(self) -> int:

@@ -6,6 +6,7 @@ Nothing of this is in ztrade: the test's own programs build their runtime with t
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class Stops:
     """Waits at a point, once in a run, whichever process comes there first.
 
     Args:
-        folder: where ``stopped`` tells the driver who waits, and ``go`` lets it go on.
+        folder: where ``stopped`` tells the driver who waits, and ``go`` lets it go on; while ``die`` is there, whoever
+            comes to the point later dies there.
     """
 
     def __init__(self, folder: Path, point: Point | None) -> None:
@@ -80,6 +82,8 @@ class Stops:
             with (self._folder / "stopped.part").open("x", encoding="ascii") as file:
                 file.write(str(os.getpid()))
         except FileExistsError:
+            if (self._folder / "die").exists():
+                os.kill(os.getpid(), signal.SIGKILL)
             return  # another process waits, or waited, here
         (self._folder / "stopped.part").rename(self._folder / "stopped")
         (self._folder / "stopped.part").touch()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tests.faults import naive, plan
+from tests.faults.process import RunFailed, wait_for
 from tests.faults.stack import Stack
 from ztrade.adapters.alpaca import AlpacaExchange, AlpacaSettings, Gateway
 from ztrade.adapters.journal import open_journal
@@ -17,7 +19,7 @@ from ztrade.cli.demo.closing import exchange_books
 from ztrade.config import EMBEDDED
 from ztrade.domain.identity import stamp
 from ztrade.domain.ledger import UNRESOLVED, CycleKind, CycleRecord, Outcome
-from ztrade.domain.types import Order, OrderStatus, OrderType, Side
+from ztrade.domain.types import Activity, Order, OrderStatus, OrderType, Side
 from ztrade.ports import Journal
 
 #: an order that a person, not an agent, sent in a run
@@ -25,6 +27,8 @@ BY_HAND = "by-hand"
 WELL = {Outcome.HELD, Outcome.ENTERED, Outcome.EXITED}
 #: exchange time for which a position may stand without a stop: that in which it is being sold
 BARE = 2 * plan.EVERY
+#: a slot is tried so often
+ATTEMPTS = 2
 
 
 @dataclass
@@ -56,21 +60,35 @@ class Wanted:
     since: int = plan.ENTRY
     trades: bool = True
     foreign: bool = False
+    #: slots must have been missed, and the reasons of those before slot ``back`` say this
+    cause: str = ""
+    back: int = 0
+    #: the fault is the agent's alone: the one beside it must not notice
+    alone: bool = False
+    #: a person must have been told a title that says this
+    told: str = ""
 
 
 def judge(stack: Stack, wanted: Wanted) -> Verdict:
     """Read both books, and compare."""
-    settings = AlpacaSettings(
-        EMBEDDED, "key", "secret", stack.url, stack.url, None, timedelta(seconds=3), timedelta(seconds=10)
-    )
-    theirs = exchange_books(AlpacaExchange(Gateway(settings, None)))
+    theirs, _ = their_books(stack)
     found = Verdict()
-    _exchange_alone(found, theirs, wanted)
+    for name in stack.agents:
+        _exchange_alone(found, _of(theirs, name.upper()), wanted)
     if stack.is_naive:
         _naive(found, stack, theirs)
     else:
         _journal(found, stack, theirs, wanted)
     return found
+
+
+def their_books(stack: Stack) -> tuple[ExchangeBooks, Sequence[Activity]]:
+    """Return what the exchange says, and its account book, oldest first."""
+    settings = AlpacaSettings(
+        EMBEDDED, "key", "secret", stack.url, stack.url, None, timedelta(seconds=3), timedelta(seconds=10)
+    )
+    exchange = AlpacaExchange(Gateway(settings, None))
+    return exchange_books(exchange), exchange.activities()
 
 
 def _exchange_alone(found: Verdict, theirs: ExchangeBooks, wanted: Wanted) -> None:
@@ -83,6 +101,12 @@ def _exchange_alone(found: Verdict, theirs: ExchangeBooks, wanted: Wanted) -> No
     if wanted.trades and not any(order.side is Side.BUY and order.filled_qty for order in ours):
         found.lost.append("entry: nothing was bought")
     found.limits += _over_limits([*ours, *sales])
+
+
+def _of(theirs: ExchangeBooks, symbol: str) -> ExchangeBooks:
+    """Return what concerns one agent."""
+    orders = [order for order in theirs.orders if order.symbol == symbol]
+    return replace(theirs, orders=orders, positions=[one for one in theirs.positions if one.symbol == symbol])
 
 
 def _by_hand(order: Order) -> bool:
@@ -136,24 +160,66 @@ def _naive(found: Verdict, stack: Stack, theirs: ExchangeBooks) -> None:
 # -- ztrade ------------------------------------------------------------------------------------------------------------
 def _journal(found: Verdict, stack: Stack, theirs: ExchangeBooks, wanted: Wanted) -> None:
     journal = open_journal(stack.journal_url, create=False)
-    records = {plan.number_of(record.slot): record for record in journal.cycles(agent=plan.AGENT, kind=CycleKind.SLOT)}
+    cycles = journal.cycles(kind=CycleKind.SLOT)
+    by_agent = {n: {plan.number_of(c.slot): c for c in cycles if c.agent == n} for n in stack.agents}
+    records = by_agent[plan.AGENT]
     found.outcomes = [str(record.outcome) for _, record in sorted(records.items())]
-    found.unresolved += _unresolved(journal, records)
-    found.lost += _unknown_orders(journal, theirs)
-    found.books += [] if wanted.foreign else _book_differences(journal, theirs)
-    found.bare += [] if wanted.foreign else _bare(theirs)
-    found.limits += [*_claims(stack), *_names(theirs)]
+    found.unresolved += [*open_intents(journal), *(w for n, known in by_agent.items() for w in _open_slots(n, known))]
+    found.unresolved += [*_causes(by_agent, wanted), *_noticed(by_agent, wanted), *_untold(journal, wanted)]
+    found.lost += unknown_orders(journal, theirs)
+    found.books += [] if wanted.foreign else book_differences(journal, theirs, plan.start())
+    for name in stack.agents:
+        found.bare += [] if wanted.foreign else _bare(_of(theirs, name.upper()))
+    found.limits += [*claims(stack), *_names(theirs)]
     found.recovery = _recovery(records, wanted.since)
 
 
-def _claims(stack: Stack) -> Iterator[str]:
-    """Yield each claim that two got, and each cycle that was finished twice."""
+Records = Mapping[int, CycleRecord]
+
+
+def _causes(by_agent: Mapping[str, Records], wanted: Wanted) -> Iterator[str]:
+    """Yield what is wrong with the slots that were missed: none was though some must, or for another cause."""
+    missed = [record for records in by_agent.values() for record in records.values() if _was_missed(record)]
+    if wanted.cause and not missed:
+        yield f"no slot was missed: {wanted.cause}"
+    for record in missed:
+        gone = plan.number_of(record.slot) < wanted.back
+        if not wanted.cause or (gone and wanted.cause.lower() not in record.reason.lower()):
+            yield f"{record.cycle_id}: {record.reason}"
+
+
+def _was_missed(record: CycleRecord) -> bool:
+    return record.outcome is Outcome.MISSED
+
+
+def _noticed(by_agent: Mapping[str, Records], wanted: Wanted) -> Iterator[str]:
+    """Yield each slot in which the neighbour of an agent with a fault of its own did not do well."""
+    for record in by_agent.get(plan.NEIGHBOUR, {}).values() if wanted.alone else ():
+        if record.outcome not in WELL:
+            yield f"{record.cycle_id}: {record.reason}"
+
+
+def _untold(journal: Journal, wanted: Wanted) -> Iterator[str]:
+    """Yield what a person was not told; the keeper tells within seconds, of wall time."""
+    if not wanted.told:
+        return
+    with contextlib.suppress(RunFailed):
+        wait_for("the message", lambda: any(wanted.told in one.title for one in journal.messages(limit=1000)), 15)
+        return
+    yield f"nobody was told: {wanted.told}"
+
+
+def claims(stack: Stack) -> Iterator[str]:
+    """Yield each claim that two got, each cycle that was finished twice, and each that began more than twice."""
     lines = (stack.stops / "claims").read_text().split("\n")
     finished = [line.rpartition(" ")[0] for line in lines if line.startswith("journal.finish")]
     claimed = [line for line in lines if line.startswith("journal.claim")]
     for line, count in Counter([*finished, *claimed]).items():
         if count > 1:
             yield f"{line}: {count} times"
+    for cycle, count in Counter(line.rpartition(" ")[0] for line in claimed).items():
+        if count > ATTEMPTS:
+            yield f"{cycle}: {count} attempts"
 
 
 def _names(theirs: ExchangeBooks) -> Iterator[str]:
@@ -165,16 +231,21 @@ def _names(theirs: ExchangeBooks) -> Iterator[str]:
             yield f"order {name} is not named after its slot alone"
 
 
-def _unresolved(journal: Journal, records: dict[int, CycleRecord]) -> Iterator[str]:
+def open_intents(journal: Journal) -> Iterator[str]:
+    """Yield each intent whose fate nobody knows."""
     for intent in journal.intents():
         if intent.state in UNRESOLVED:
             yield f"intent {intent.request.client_order_id} is {intent.state}"
+
+
+def _open_slots(agent: str, records: Records) -> Iterator[str]:
     for number in range(1, plan.SLOTS + 1):
         if number not in records or records[number].outcome is None:
-            yield f"slot {number} has no outcome"
+            yield f"slot {number} of {agent} has no outcome"
 
 
-def _unknown_orders(journal: Journal, theirs: ExchangeBooks) -> Iterator[str]:
+def unknown_orders(journal: Journal, theirs: ExchangeBooks) -> Iterator[str]:
+    """Yield each order that one side alone has."""
     ids = {intent.request.client_order_id for intent in journal.intents()}
     for order in theirs.orders:
         if order.client_order_id not in ids and not _by_hand(order):
@@ -185,9 +256,10 @@ def _unknown_orders(journal: Journal, theirs: ExchangeBooks) -> Iterator[str]:
             yield f"order {intent.request.client_order_id} is in the journal alone"
 
 
-def _book_differences(journal: Journal, theirs: ExchangeBooks) -> list[str]:
+def book_differences(journal: Journal, theirs: ExchangeBooks, since: datetime) -> list[str]:
+    """Return where the books differ, to the cent."""
     holdings = journal.holdings(EMBEDDED)
-    cash = journal.account_state(EMBEDDED, plan.start()).cash
+    cash = journal.account_state(EMBEDDED, since).cash
     marks = {position.symbol: position.current_price for position in theirs.positions}
     worth = None if cash is None else cash + sum(h.qty * (marks.get(h.symbol) or 0) for h in holdings)
     ours = JournalBooks(journal.orders(), journal.fills(), holdings, cash, worth)
@@ -208,7 +280,7 @@ def _bare(theirs: ExchangeBooks) -> Iterator[str]:
             yield f"bare from {covered:%H:%M} to {left:%H:%M}"
 
 
-def _recovery(records: dict[int, CycleRecord], since: int) -> int:
+def _recovery(records: Records, since: int) -> int:
     """Return how many slots from the fault's on had no good outcome, up to the first from which all had."""
     bad = [number for number, record in records.items() if since <= number <= plan.SLOTS and record.outcome not in WELL]
     return max(bad) - since + 1 if bad else 0

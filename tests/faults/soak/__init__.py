@@ -1,0 +1,1 @@
+"""The soak: a month of three agents at full speed, with faults that a seed chooses."""

@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help demo test check lint unit bench faults clean setup
+.PHONY: help demo test check lint unit bench faults soak deb dashboards clean setup packages
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,8 +20,9 @@ help: ## show this list
 demo: setup ## watch three agents trade a day on the embedded exchange; ARGS="--bars DIR --once DAY ..."
 	@$(BIN)/ztrade demo $(ARGS)
 
-test: setup lint ## everything that CI runs
-	@$(BIN)/pytest -q -p no:cacheprovider -n 2 --dist loadgroup tests
+# three at once on two cores: machines that boot and alerts that are waited for leave time
+test: setup packages lint ## everything that CI runs
+	@$(BIN)/pytest -q -p no:cacheprovider -n 3 --dist loadgroup --durations=30 tests
 
 check: setup lint unit ## lint, types, unit and property tests: under a minute
 
@@ -34,16 +35,29 @@ lint: setup
 unit: setup
 	@$(BIN)/pytest -q -n 2 -m "not slow" tests/unit tests/property
 
-bench: setup ## measure, and print ratios against named baselines
-	@$(BIN)/python -m tests.benchmarks
+bench: setup ## measure, and print ratios against named baselines; ARGS="memory exporters=1000000"
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-faults: setup ## the fault matrix, into docs/reliability.md; ARGS="--runs 20 --stacks 2 --pairs WORDS"
+faults: setup ## the fault matrix, into docs/reliability.md; ARGS="--cover --runs 20 --stacks 2"; --help
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+deb: setup ## the Debian package, into dist/
+	@$(BIN)/python -m tools.deb $(ARGS)
+
+soak: setup ## a month of three agents under random faults, into docs/reliability.md; ARGS="--seed N --days N"
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
+
+dashboards: setup ## Grafana's, into ops/grafana and their reference; ARGS="FOLDER" draws them there
+	@$(BIN)/python -m tools.dashboards
+	@if [ -n "$(ARGS)" ]; then $(BIN)/python -m tools.dashboards.pictures $(ARGS); fi
 
 clean: ## remove what the other targets made
 	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 setup: .venv/.complete
+
+packages:
+	@tools/packages.sh
 
 $(UV):
 	@mkdir -p .cache
@@ -54,5 +68,5 @@ $(UV):
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.complete: $(UV) uv.lock pyproject.toml
-	@$(UV) sync --quiet --frozen --extra embedded --extra slack --compile-bytecode
+	@$(UV) sync --quiet --frozen --extra embedded --compile-bytecode
 	@touch $@

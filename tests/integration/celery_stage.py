@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -85,7 +84,7 @@ class Stage:
     def worker(self, name: str = "spy") -> subprocess.Popen[bytes]:
         """Start a worker and wait until it answers the test task."""
         process = self.start("worker", name)
-        answer = self.tasks.test_task.apply_async(queue=f"agent.{name}.ctl").get(timeout=30)
+        answer = self.tasks.test_task.apply_async(queue=f"agent.{name}.ctl").get(timeout=90)
         assert answer["agent"] == name
         return process
 
@@ -110,7 +109,7 @@ class Stage:
         for process in self._processes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(90)
         self.app.close()
 
 
@@ -125,14 +124,6 @@ def stage(folder: Path, *, agents: dict[str, str] | None = None, more: str = "")
     finally:
         made.close()
         redis.close()
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str = "it") -> None:
-    """Wait until the condition holds, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        time.sleep(0.05)
 
 
 def child_of(process: subprocess.Popen[bytes]) -> psutil.Process:

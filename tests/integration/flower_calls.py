@@ -12,7 +12,7 @@ from pathlib import Path
 
 from celery.utils.nodenames import gethostname
 
-from tests.integration.celery_stage import wait_for
+from tests.waiting import wait_for
 from ztrade.config import Config
 
 #: all kinds of paths that Flower 2.2 serves, and one that it does not

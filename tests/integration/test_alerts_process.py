@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery_stage import wait_for
 from tests.integration.mail_server import PASSWORD, USER, Mailbox, mail_server
 from tests.integration.served import ZTRADE, shipped
+from tests.waiting import wait_for
 from ztrade.adapters.clock import SystemClock
 from ztrade.adapters.journal import open_journal
 from ztrade.adapters.journal.store import SqlJournal
@@ -58,7 +58,7 @@ class Office:
         finally:
             for one in made:
                 one.send_signal(signal.SIGTERM)
-            ends = [one.wait(30) for one in made]
+            ends = [one.wait(90) for one in made]
         assert ends == [0] * count, self.said()
 
     def said(self) -> str:
@@ -117,7 +117,7 @@ def test_a_critical_message_reaches_slack_and_mail_within_seconds(office: Office
     began = time.monotonic()
     with office.keepers():
         wait_for(lambda: office.waiting() == 0, 30, "both sent")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 45
     assert ["title 2" in office.posted()[0], "title 1" in office.posted()[1]] == [True, True], "the worst goes first"
     assert [mail["subject"] for mail in office.box.got] == ["[ztrade] CRITICAL: title 2"]
     assert "verysecret" not in office.said()
@@ -143,7 +143,7 @@ def test_a_keeper_killed_between_sending_and_noting_is_followed_by_one_that_says
     first = office.start()
     wait_for(lambda: office.slack.asked, 30, "the post on its way")
     first.kill()
-    first.wait(10)
+    first.wait(90)
     office.answers.append(OK)
     with office.keepers():
         wait_for(lambda: office.waiting() == 0, 30, "sent")

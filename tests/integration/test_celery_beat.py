@@ -10,7 +10,8 @@ from statistics import median
 
 import pytest
 
-from tests.integration.celery_stage import minutes, stage, wait_for
+from tests.integration.celery_stage import minutes, stage
+from tests.waiting import wait_for
 
 #: whole stacks share one of the test processes: two at once would measure each other
 pytestmark = pytest.mark.xdist_group("stack")
@@ -32,7 +33,7 @@ def test_a_stepped_day_through_real_processes(tmp_path: Path) -> None:
         starts = [wall for _, wall in two.journal.started_at()]
         assert median(later - earlier for earlier, later in pairwise(starts)) < 0.1
         beat.send_signal(signal.SIGTERM)
-        assert beat.wait(10) == 0
+        assert beat.wait(90) == 0
 
 
 @pytest.mark.slow

@@ -18,12 +18,13 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.celery_stage import wait_for, write_config
+from tests.integration.celery_stage import write_config
+from tests.waiting import wait_for
 from ztrade.config import Config
 from ztrade.service.pulse import SILENCE, pulse_file
 from ztrade.service.stack import Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("stack")]
 SCRIPT = Path(__file__).resolve().parents[2] / "ops" / "celery_control.sh"
 
 
@@ -253,7 +254,7 @@ def http(url: str, password: str = "", data: bytes | None = None) -> int:
     if password:
         request.add_header("Authorization", "Basic " + b64encode(f"ztrade:{password}".encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -55,7 +55,7 @@ def newcomer() -> Iterator[Newcomer]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("stack")
 def test_the_first_demo(newcomer: Newcomer) -> None:
     """The demo, a look at what it left, a halt and its release."""

@@ -131,7 +131,7 @@ def test_a_server_that_says_nothing_is_left_after_the_timeout() -> None:
         began = time.monotonic()
         with pytest.raises(ChannelDown, match="the mail server was not reached: it hung up or said nothing in time"):
             EmailChannel(MailServer("127.0.0.1", mute.getsockname()[1]), USER, TO, SECOND).send(MESSAGE)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
 
 
 def test_something_else_answers() -> None:

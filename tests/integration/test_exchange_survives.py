@@ -79,7 +79,7 @@ class Served:
 
     def kill(self) -> None:
         os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(90)
 
 
 def command(*arguments: object) -> list[str]:
@@ -174,7 +174,7 @@ def test_sigterm_ends_it_cleanly(bars: Path, tmp_path: Path) -> None:
     with served("--bars", bars, "--socket", path) as server:
         assert path.is_socket()
         server.process.terminate()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(90) == 0
     assert not path.exists()
 
 

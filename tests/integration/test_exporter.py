@@ -171,7 +171,7 @@ def test_a_scrape_is_served_from_memory() -> None:
     hung = threading.Event()
 
     def hangs() -> Iterable[Value]:
-        hung.wait(20)
+        hung.wait(90)
         return []
 
     board = Board([Scripted(hangs)])
@@ -182,13 +182,13 @@ def test_a_scrape_is_served_from_memory() -> None:
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         url = f"http://127.0.0.1:{server.socket.getsockname()[1]}/metrics"
-        said = urllib.request.urlopen(url, timeout=5).read().decode()
+        said = urllib.request.urlopen(url, timeout=30).read().decode()
         assert 'ztrade_exporter_source_up{source="journal"} 0.0' in said
         assert "ztrade_build_info{version=" in said
         assert "process_resident_memory_bytes" in said
-        assert "ztrade_exporter_scrape_seconds_count 1.0" in urllib.request.urlopen(url, timeout=5).read().decode()
+        assert "ztrade_exporter_scrape_seconds_count 1.0" in urllib.request.urlopen(url, timeout=30).read().decode()
         asked = urllib.request.Request(url, method="HEAD")
-        with urllib.request.urlopen(asked, timeout=5) as head:
+        with urllib.request.urlopen(asked, timeout=30) as head:
             assert (head.status, head.read()) == (200, b"")
             assert int(head.headers["Content-Length"]) > 1000
         with pytest.raises(urllib.error.HTTPError, match="404"):

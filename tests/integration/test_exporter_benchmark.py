@@ -13,7 +13,7 @@ TINY = Scale(events=2_000, rate=2_000, many=5, scrapes=3, patience=0.5, warm=400
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("stack")
 def test_it_compares_without_losing_an_event() -> None:
     """Against Flower, which is installed: every comparison has its line, and neither loses anything when it is calm."""

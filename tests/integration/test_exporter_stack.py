@@ -16,15 +16,16 @@ import pytest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.celery_stage import Stage, child_of, minutes, stage, wait_for
+from tests.integration.celery_stage import Stage, child_of, minutes, stage
 from tests.integration.flower_calls import free_port
+from tests.waiting import wait_for
 from ztrade.adapters.journal import open_journal
 from ztrade.service import broker, names
 from ztrade.service.exporter import catalogue_service
 from ztrade.service.exporter.catalogue import METRICS
 from ztrade.service.exporter.redis_source import SEPARATOR
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("stack")]
 
 #: told by others than this machine: systemd is tried on one that it booted, the journal's writes by their own test
 ELSEWHERE = {"ztrade_unit_active", "ztrade_unit_restarts_total", "ztrade_journal_write_seconds"}
@@ -45,7 +46,7 @@ class Served:
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
 
     def text(self) -> str:
-        with urllib.request.urlopen(self.url, timeout=5) as page:
+        with urllib.request.urlopen(self.url, timeout=30) as page:
             return str(page.read().decode())
 
     def families(self) -> list[Family]:
@@ -66,7 +67,7 @@ class Served:
     def test(self, agent: str) -> None:
         """Let the agent's worker run the test task."""
         queue = names.control_queue(agent)
-        assert self.stage.tasks.test_task.apply_async(queue=queue).get(timeout=30)["agent"] == agent
+        assert self.stage.tasks.test_task.apply_async(queue=queue).get(timeout=90)["agent"] == agent
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             yield found
         finally:
             found.process.terminate()
-            assert found.process.wait(20) == 0
+            assert found.process.wait(90) == 0
             print(found.log.read_text())
 
 
@@ -122,7 +123,7 @@ def test_a_cycle_is_counted_from_its_message_to_its_end(served: Served) -> None:
     for sample in samples:
         wait_for(lambda sample=sample: cycles(served, sample, "tsla") == 2.0, 20, f"beat's {sample}")  # type: ignore[misc]
     before = {sample: cycles(served, sample) for sample in samples}
-    served.stage.tasks.trading_cycle.delay("agent_spy", dry_run=True, manual=True).get(timeout=30)
+    served.stage.tasks.trading_cycle.delay("agent_spy", dry_run=True, manual=True).get(timeout=90)
     for sample in samples:
         wait_for(lambda sample=sample: cycles(served, sample) == before[sample] + 1, 20, sample)  # type: ignore[misc]
     assert served.value("ztrade_exporter_events_lost_total") == 0.0

@@ -26,7 +26,7 @@ def run_matrix(folder: Path, *arguments: str) -> tuple[list[dict[str, object]], 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("fault matrix")
 def test_no_fault_doubles_or_loses_an_order(tmp_path: Path) -> None:
     """Processes that die, freeze or come twice, an order whose answer is lost, a halt: every run is sound."""
@@ -36,7 +36,7 @@ def test_no_fault_doubles_or_loses_an_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("fault matrix")
 def test_the_naive_version_is_seen_to_double(tmp_path: Path) -> None:
     """The harness is not blind: what is acknowledged late and has no id of its own sends its order twice."""

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery_stage import wait_for
 from tests.integration.served import ZTRADE, shipped
+from tests.waiting import wait_for
 from ztrade.app import books, trade
 from ztrade.bootstrap import Runtime
 from ztrade.domain.decision import Action, Decision
@@ -52,7 +52,7 @@ class Kept:
             yield made
         finally:
             made.send_signal(signal.SIGTERM)
-            assert made.wait(30) == 0, (self.folder / "keeper.log").read_text()
+            assert made.wait(90) == 0, (self.folder / "keeper.log").read_text()
 
     def enter(self) -> None:
         """Buy ten shares with a stop, as a cycle of the agent does."""

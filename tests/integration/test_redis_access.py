@@ -15,9 +15,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
-from tests.integration.celery_stage import Stage, minutes, wait_for, write_config
+from tests.integration.celery_stage import Stage, minutes, write_config
 from tests.integration.flower_calls import Browser, free_port
 from tests.integration.needs import needs
+from tests.waiting import wait_for
 from ztrade.adapters.budget import LocalBudget, Purpose, RedisBudget
 from ztrade.adapters.clock import SystemClock
 from ztrade.config import redis_login
@@ -35,7 +36,7 @@ from ztrade.service.exporter.source import Value
 from ztrade.service.probe import probe
 from ztrade.testing.redis_server import RedisServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("stack")]
 
 AGENTS = {"spy": "5m", "tsla": "5m", "aapl": "1h"}
 
@@ -122,7 +123,7 @@ def test_a_day_of_everything_is_refused_nothing(operator: Guarded, monkeypatch: 
     stage.start("flower", more=operator.as_role("flower"))
     assert {answer.agent for answer in probe(operator.config, 30) if answer.worker} == set(AGENTS)
     stage.start("beat", more=operator.as_role("beat"))
-    ran = stage.tasks.trading_cycle.delay("agent_spy", dry_run=True, manual=True).get(timeout=30)
+    ran = stage.tasks.trading_cycle.delay("agent_spy", dry_run=True, manual=True).get(timeout=90)
     assert ran["agent"] == "spy"
     pages = operator.browser.every_page(operator.config)
     wait_for(lambda: stage.clock.status().finished, 90, "the day's end")

@@ -45,7 +45,7 @@ class Terminal:
                 try:
                     self.shown += os.read(self._ours, 4096).decode(errors="replace")
                 except OSError:
-                    self._program.wait(10)
+                    self._program.wait(90)
 
 
 def test_a_person_is_asked_and_a_secret_is_not_echoed(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_nobody_listens() -> None:
     began = time.monotonic()
     with pytest.raises(ChannelDown, match="Slack was not reached: Connection refused"):
         SlackChannel(f"http://127.0.0.1:{port}/x").send(MESSAGE)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
 
 
 def test_a_host_that_is_not_there() -> None:

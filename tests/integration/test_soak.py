@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("stack")
 def test_two_days_under_random_faults_end_equal_to_the_cent(tmp_path: Path) -> None:
     """Three agents, every slot one outcome, no leg twice, nothing unresolved, and somebody did trade."""

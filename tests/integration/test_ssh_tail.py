@@ -9,13 +9,13 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.needs import needs
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 ZTRADE = Path(sys.executable).with_name("ztrade")
@@ -26,13 +26,6 @@ def documented() -> str:
     page = (ROOT / "docs/how-to/read-the-logs.md").read_text()
     (found,) = re.findall(r"^(restrict,\S+ .*?) ssh-ed25519 ", page, re.MULTILINE)
     return str(found)
-
-
-def wait_for(question: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + 20
-    while not question():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.05)
 
 
 def running(word: str) -> str:
@@ -91,7 +84,7 @@ class Host:
 
     def shows(self, text: str) -> None:
         shown = self.folder / "shown"
-        wait_for(lambda: shown.read_text() == text, f"not shown: {text!r}")
+        wait_for(lambda: shown.read_text() == text, what=f"{text!r}")
 
 
 @pytest.fixture
@@ -99,11 +92,11 @@ def host(tmp_path: Path) -> Iterator[Host]:
     needs("sshd", "ssh", "ssh-keygen", root=True)
     made = Host(tmp_path)
     try:
-        wait_for(made.listens, "sshd does not listen")
+        wait_for(made.listens, what="sshd to listen")
         yield made
     finally:
         made.server.terminate()
-        made.server.wait(10)
+        made.server.wait(90)
 
 
 @pytest.mark.slow
@@ -117,7 +110,7 @@ def test_the_key_follows_the_log_whatever_is_typed(host: Host) -> None:
         host.shows("an earlier line\na new line\n")
         client.terminate()
     assert not (host.folder / "broken-in").exists()
-    wait_for(lambda: str(host.folder) not in running("logs"), "it follows on, though nobody reads any more")
+    wait_for(lambda: str(host.folder) not in running("logs"), what="its end: nobody reads any more")
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery_stage import wait_for
+from tests.waiting import wait_for
 from ztrade.adapters.journal import open_journal
 from ztrade.cli.deploy import NEXT
 from ztrade.config import Config, load_config
@@ -22,7 +22,7 @@ from ztrade.service.install.files import Home, supervisor_files
 from ztrade.service.stack import Stack
 from ztrade.service.states import ProgramStatus
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("stack")]
 #: as Debian's package has it, but for the paths
 SUPERVISORD = """
 [unix_http_server]

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.integration.celery_stage import wait_for, write_config
+from tests.integration.celery_stage import write_config
 from tests.integration.test_celery_control import Control, free_port
+from tests.waiting import wait_for
 from ztrade.config import load_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("stack")]
 SEND = "from ztrade.celery_app import trading_cycle as c; c.delay('spy', dry_run=True, manual=False)"
 
 

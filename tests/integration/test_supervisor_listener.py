@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery_stage import wait_for, write_config
+from tests.integration.celery_stage import write_config
+from tests.waiting import wait_for
 from ztrade.adapters.journal import open_journal
 from ztrade.config import Config
 from ztrade.domain.messages import Severity
 from ztrade.service.programs import Program, write_programs
 from ztrade.service.supervisor import Supervisor
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("stack")]
 GROWS = "import sys, time; x = bytearray(120_000_000 if len(sys.argv) < 2 else 1); time.sleep(600)"
 RESTS = "import time; time.sleep(600)"
 DIES = "raise SystemExit(3)"

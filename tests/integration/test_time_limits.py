@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery_stage import child_of, minutes, stage, wait_for
+from tests.integration.celery_stage import child_of, minutes, stage
+from tests.waiting import wait_for
 from ztrade.service import names, report
 from ztrade.service.settings import time_limits
 from ztrade.service.worker_facts import CAUSES
 
 NONE = dict.fromkeys(CAUSES, 0)
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("stack")]
 
 
 def test_a_cycle_is_ended_by_its_agents_limits(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_a_cycle_is_ended_by_its_agents_limits(tmp_path: Path) -> None:
         wait_for(lambda: _facts(running.config.state_dir)["deaths"] == {**NONE, "time_limit": 1}, 10, "its cause")
         running.seconds("spy", 0)
         running.clock.write(minutes(2), minutes(30), None)
-        assert running.tasks.trading_cycle.delay("spy").get(timeout=30)["outcome"] == "held"
+        assert running.tasks.trading_cycle.delay("spy").get(timeout=90)["outcome"] == "held"
 
 
 def _facts(state_dir: Path) -> dict[str, object]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery_stage import stage, wait_for
+from tests.integration.celery_stage import stage
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("stack")]
 #: each report holds a lock for a second, and the pool's process is made just then; it says whether it has the lock
 PROGRAM = """
 import sys, threading, time
@@ -57,5 +58,5 @@ def test_a_workers_child_starts_without_the_locks_of_its_threads(tmp_path: Path)
             wait_for(lambda: said.read_text() != "", 5, "its word")
         finally:
             worker.terminate()
-            worker.wait(30)
+            worker.wait(90)
     assert said.read_text() == "free"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery_stage import Stage, child_of, minutes, stage, wait_for
+from tests.integration.celery_stage import Stage, child_of, minutes, stage
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stack")]
 
@@ -152,7 +153,7 @@ def test_a_worker_that_lost_its_reader_falls_silent_and_leaves_a_trace(
         assert "celery/worker/loops.py" in trace
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(90)
         log.close()
 
 
@@ -179,7 +180,7 @@ def test_a_task_past_its_hard_limit_that_nobody_ends_is_silence(tmp_path: Path, 
             assert "most recent call first" in (tmp_path / "late.log").read_text()
         finally:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(90)
             log.close()
 
 

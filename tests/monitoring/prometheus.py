@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import yaml
 
 from tests.integration.needs import needs
+from tests.waiting import PATIENCE
 from ztrade.testing.scripted_server import Answer, Asked, ScriptedServer, scripted
 
 T = TypeVar("T")
@@ -130,23 +131,30 @@ class Monitoring:
         return [post.title for post in self.posts()]
 
     def wait(self, look: Callable[[Monitoring], T], seconds: float, what: str) -> T:
-        """Return the first true answer of ``look``.
+        """Return the first true answer of ``look``, as :func:`tests.waiting.wait_for` does.
 
         Raises:
             AssertionError: none in time; it says what fires and what Slack got.
         """
-        until = time.monotonic() + seconds
+        until = time.monotonic() + PATIENCE * seconds
         while not (found := look(self)):
             assert time.monotonic() < until, (
-                f"waited {seconds} s for {what}; alerts: {self.alerts()}; Slack: {self.titles()}"
+                f"waited {PATIENCE * seconds:g} s for {what}; alerts: {self.alerts()}; "
+                f"Slack: {self.titles()}; {self._scrapes()}"
             )
             time.sleep(0.1)
         return found
 
+    def _scrapes(self) -> str:
+        """Tell how the last scrapes went: one that fails ends what was pending."""
+        answered = self.query('avg_over_time(up{job="ztrade"}[3m])')
+        slowest = self.query('max_over_time(scrape_duration_seconds{job="ztrade"}[3m])')
+        return f"scrapes of three minutes: {answered} answered, {slowest} seconds at most"
+
 
 def get(url: str) -> Any:
     """Return the JSON that a GET gives. Raises OSError."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return json.loads(answer.read())
 
 
@@ -256,7 +264,7 @@ def _alertmanager(folder: Path, port: int) -> Iterator[None]:
 
 
 def _until(look: Callable[[], object], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
+    until = time.monotonic() + PATIENCE * seconds
     while not look():
         assert time.monotonic() < until, "Prometheus does not find Alertmanager"
         time.sleep(0.1)
@@ -275,17 +283,17 @@ def _running(folder: Path, command: Sequence[str], ready: str) -> Iterator[None]
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(90)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(90)
 
 
 def _until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE * 30
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 answer.read()
                 return
         except OSError:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery_stage import wait_for
 from tests.monitoring.live import AGENTS, live
 from tests.monitoring.prometheus import monitoring
+from tests.waiting import wait_for
 from ztrade.domain.ledger import CycleKind, Outcome
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("scenarios")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("scenarios")]
 
 
 def test_after_the_close_nobody_is_silent(tmp_path: Path) -> None:

@@ -237,6 +237,25 @@ def test_what_nobody_sees_is_not_well_again(case: Case, tmp_path: Path) -> None:
     check(world, 20 * MINUTE, [Look(gone - STEP, {case.alert}), look], tmp_path)
 
 
+def _every(step: float, *values: float | str) -> list[tuple[float, float | str]]:
+    """Return values that take turns, for a quarter of an hour."""
+    return [(at * step, values[at % len(values)]) for at in range(int(15 * MINUTE / step))]
+
+
+def test_an_exporter_that_answers_now_and_then_is_told(tmp_path: Path) -> None:
+    """Every second scrape fails: nothing that must last fires, so that an absent agent would be nobody's business."""
+    world: dict[str, Values] = {series: _every(STEP, number(value), ABSENT) for series, value in calm().items()}
+    world |= {'ztrade_worker_up{agent="spy"}': _every(STEP, 0, ABSENT), "up": _every(STEP, 1, 0)}
+    check(world, 10 * MINUTE, [Look(10 * MINUTE, {"ExporterDown"})], tmp_path)
+
+
+def test_an_exporter_that_was_restarted_twice_is_not_told(tmp_path: Path) -> None:
+    """Two scrapes lost within five minutes."""
+    lost = ((2 * MINUTE, STEP), (4 * MINUTE, STEP))
+    turns = [(0.0, 1.0), *(turn for at, long in lost for turn in ((at, 0.0), (at + long, 1.0)))]
+    check({**calm(), "up": turns}, 6 * MINUTE, [Look(6 * MINUTE)], tmp_path)
+
+
 #: file, what is changed in it, to what, and the alert whose case must see it
 MUTANTS = (
     ("alerts", "slots_without_success >= 2", "slots_without_success >= 3", "AgentSilent spy"),

@@ -13,14 +13,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-T = TypeVar("T")
+from tests.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
 #: what a server has before ztrade comes
@@ -313,21 +312,6 @@ def _forget_group(group: Path) -> None:
             folder.rmdir()
     with suppress(OSError):
         group.rmdir()
-
-
-def wait_for(look: Callable[[], T], seconds: float, what: str, every: float = 0.1) -> T:
-    """Return the first true answer of ``look``.
-
-    Raises:
-        AssertionError: none in time.
-    """
-    until = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < until, f"waited {seconds} s for {what}: {found!r}"
-        time.sleep(every)
 
 
 def _run(*command: str, check: bool = True, seconds: float = 120) -> str:

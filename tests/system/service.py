@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tests.system import lab
+from tests.waiting import wait_for
 
 PYTHON = "/opt/ztrade/bin/python"
 AGENTS = ("aapl", "spy", "tsla")
@@ -89,7 +90,7 @@ def says(machine: lab.Machine, unit: str, words: str) -> Callable[[], bool]:
 def consumes(machine: lab.Machine, agent: str = "spy", seconds: float = 60) -> None:
     """Wait until the agent's worker takes messages."""
     unit = f"ztrade-worker@{agent}.service"
-    lab.wait_for(says(machine, unit, f"consumes agent.{agent}"), seconds, f"{unit} to consume: {status(machine, unit)}")
+    wait_for(says(machine, unit, f"consumes agent.{agent}"), seconds, f"{unit} to consume: {status(machine, unit)}")
 
 
 def answers(machine: lab.Machine, seconds: int = 20) -> bool:

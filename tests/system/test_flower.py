@@ -16,6 +16,7 @@ from tests.integration.flower_calls import METHODS, PATHS
 from tests.system import lab, service
 from tests.system.test_install_page import BLOCK, types
 from tests.system.web import Call, ask, basic, get
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("system")]
 
@@ -46,7 +47,7 @@ def refused(machine: lab.Machine) -> list[str]:
 
 def seen(machine: lab.Machine) -> None:
     """Wait until Flower shows spy's worker."""
-    lab.wait_for(lambda: '"spy@' in get(machine, f"{FLOWER}/workers?json=1", LOGIN).text, 60, "spy at Flower", every=1)
+    wait_for(lambda: '"spy@' in get(machine, f"{FLOWER}/workers?json=1", LOGIN).text, 60, "spy at Flower", every=1)
 
 
 def test_a_day_of_everything_is_refused_nothing(running: lab.Machine) -> None:
@@ -65,7 +66,7 @@ def test_a_day_of_everything_is_refused_nothing(running: lab.Machine) -> None:
     assert [page.status for page in pages if page.status >= 500] == []
     scrape = get(running, "http://127.0.0.1:9540/metrics")
     assert scrape.status == 200
-    lab.wait_for(lambda: all(_scheduled(running, name) for name in service.AGENTS), 400, "the day", every=3)
+    wait_for(lambda: all(_scheduled(running, name) for name in service.AGENTS), 400, "the day", every=3)
     assert "ztrade_redis_up 1.0" in get(running, "http://127.0.0.1:9540/metrics").text
     assert refused(running) == []
     # enough: the rest wants a quiet machine
@@ -210,7 +211,7 @@ def test_history_survives_restarts(running: lab.Machine) -> None:
     running.run("systemctl", "restart", UNIT)
     assert before <= set(json.loads(get(running, tasks, LOGIN).text))
     running.run("kill", "-KILL", str(running.pid(UNIT)))
-    lab.wait_for(lambda: running.active(UNIT) == "active" and running.pid(UNIT), 60, "Flower")
+    wait_for(lambda: running.active(UNIT) == "active" and running.pid(UNIT), 60, "Flower")
     assert before <= set(json.loads(get(running, tasks, LOGIN).text))
     files = running.out("stat", "-c", "%a %U", "/var/lib/ztrade-flower")
     assert files == "700 ztrade-flower"
@@ -238,7 +239,7 @@ def test_control_is_the_operators_to_give(running: lab.Machine) -> None:
         assert (across.status, own.status) == (403, 200), own.text
         told = json.loads(own.text)["task-id"]
         result = f"{FLOWER}/api/task/result/{told}"
-        lab.wait_for(lambda: '"SUCCESS"' in get(running, result, LOGIN).text, 30, "the answer", every=1)
+        wait_for(lambda: '"SUCCESS"' in get(running, result, LOGIN).text, 30, "the answer", every=1)
         assert refused(running) == []
     finally:
         running.write(main, before)
@@ -254,7 +255,7 @@ def test_what_it_remembers_is_bounded(running: lab.Machine, figure: Callable[[st
     running.run(service.PYTHON, "-W", "ignore", "-c", _FLOOD, str(3 * MAX_TASKS), seconds=300)
     count = f"{FLOWER}/api/tasks?limit=1000000"
     last = f'"flood-{3 * MAX_TASKS - 1}"'
-    lab.wait_for(lambda: last in get(running, count, LOGIN).text, 120, "the last task", every=3)
+    wait_for(lambda: last in get(running, count, LOGIN).text, 120, "the last task", every=3)
     assert len(json.loads(get(running, count, LOGIN).text)) == MAX_TASKS
     used = int(running.show(UNIT, "MemoryCurrent")["MemoryCurrent"]) / 2**20
     began = time.monotonic()
@@ -327,7 +328,7 @@ def caddy(proxied: lab.Machine) -> Iterator[lab.Machine]:
         "systemd-run", "--unit=caddy", "--setenv=HOME=/root",
         "/usr/local/bin/caddy", "run", "--adapter", "caddyfile", "--config", f"{CADDY}/Caddyfile",
     )  # fmt: skip
-    lab.wait_for(lambda: get(proxied, "http://ztrade.example.org/").status, 30, "Caddy", every=1)
+    wait_for(lambda: get(proxied, "http://ztrade.example.org/").status, 30, "Caddy", every=1)
     yield proxied
     proxied.run("systemctl", "stop", "caddy")
 

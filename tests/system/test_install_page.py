@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.system import lab, service
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("system")]
 PAGE = lab.ROOT / "docs" / "how-to" / "install-on-debian.md"
@@ -75,7 +76,7 @@ def until_it_trades(machine: lab.Machine) -> None:
     """Wait until every worker takes messages, and spy's first slot has its outcome."""
     for agent in service.AGENTS:
         service.consumes(machine, agent)
-    lab.wait_for(lambda: any(row["agent"] == "spy" and row["outcome"] for row in rows(machine)), 120, "a slot", every=1)
+    wait_for(lambda: any(row["agent"] == "spy" and row["outcome"] for row in rows(machine)), 120, "a slot", every=1)
 
 
 def an_upgrade_in_the_middle_of_a_cycle_loses_nothing(clean: lab.Machine) -> None:
@@ -85,7 +86,7 @@ def an_upgrade_in_the_middle_of_a_cycle_loses_nothing(clean: lab.Machine) -> Non
     # under alpaca.read_timeout, by more than a busy machine adds
     service.slow_exchange(clean, 7)
     service.send_cycle(clean)
-    lab.wait_for(service.says(clean, service.SPY, "runs "), 20, "a cycle", every=0.05)
+    wait_for(service.says(clean, service.SPY, "runs "), 20, "a cycle", every=0.05)
     package = lab.built("9.0.0")
     clean.copy(package, f"/root/{package.name}")
     types(clean, f"apt install ./{package.name}")
@@ -96,7 +97,7 @@ def an_upgrade_in_the_middle_of_a_cycle_loses_nothing(clean: lab.Machine) -> Non
     assert [row for row in new if row["outcome"] in ("interrupted", "failed", "unknown")] == []
     assert clean.active("ztrade-worker@aapl") == "inactive"
     others = [unit for unit in service.SERVICES if "aapl" not in unit]
-    lab.wait_for(lambda: all(clean.active(unit) == "active" for unit in others), 60, "all others to be active")
+    wait_for(lambda: all(clean.active(unit) == "active" for unit in others), 60, "all others to be active")
     assert clean.active("ztrade-backup.timer") == "active", "the nightly copy goes on, too"
     assert service.failed(clean) == ""
 

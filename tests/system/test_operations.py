@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.system import lab
-from tests.system.lab import wait_for
 from tests.system.test_install_page import BLOCK, types
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("system")]
 

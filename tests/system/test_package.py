@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.system import lab
+from tests.waiting import wait_for
 from tools import deb
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("system")]
@@ -107,7 +108,7 @@ def test_a_removal_that_is_broken_off_starts_what_ran(fresh: lab.Machine) -> Non
     assert fresh.active("ztrade-redis") == "inactive"
     fresh.run(f"{scripts}.postinst", "abort-remove")
     for unit in ("ztrade-redis", "ztrade-backup.timer"):
-        lab.wait_for(lambda unit=unit: fresh.active(unit) == "active", 20, unit)  # type: ignore[misc]
+        wait_for(lambda unit=unit: fresh.active(unit) == "active", 20, unit)  # type: ignore[misc]
     assert fresh.active("ztrade-flower") == "inactive", "what did not run stays as it was"
     assert fresh.run("ls", "/var/lib/ztrade-resume", check=False).returncode != 0
 

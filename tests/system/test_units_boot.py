@@ -9,6 +9,7 @@ import pytest
 
 from tests.system import lab, service
 from tests.system.service import SPY
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("units")]
 
@@ -33,7 +34,7 @@ def test_an_operator_looks_and_halts(running: lab.Machine) -> None:
     assert "lunch" in running.run("ztrade", "status", "--json", user=OPERATOR, check=False).stdout
     message = service.send_cycle(running)
     assert message
-    found = lab.wait_for(lambda: [one for one in service.cycles(running) if one["outcome"]], 60, "the cycle")
+    found = wait_for(lambda: [one for one in service.cycles(running) if one["outcome"]], 60, "the cycle")
     assert found[-1]["outcome"] == "halted", found[-1]
     assert running.run("ztrade", "release", "spy", user=OPERATOR).stderr == ""
     other = running.run("ztrade", "--state", f"/home/{OPERATOR}/state", "halt", "spy", user=OPERATOR)
@@ -116,7 +117,7 @@ def test_a_journal_of_its_own_is_opt_in(running: lab.Machine) -> None:
     mark = running.journal("-n", "0", "--show-cursor").strip().removeprefix("-- cursor: ")
     running.run("systemctl", "restart", SPY)
     service.consumes(running)
-    lab.wait_for(lambda: "worker_starts" in running.journal("--namespace=ztrade", "-u", SPY), 20, "its lines")
+    wait_for(lambda: "worker_starts" in running.journal("--namespace=ztrade", "-u", SPY), 20, "its lines")
     plain = running.journal("-u", SPY, f"--after-cursor={mark}")
     assert "worker_starts" not in plain
     assert "Deactivated successfully" in plain, "the worker of before was stopped as it should"
@@ -132,6 +133,6 @@ def test_a_reboot_brings_everything_back(running: lab.Machine, figure: Callable[
         service.consumes(running, agent)
     figure("power off, to all agents consuming again", time.monotonic() - began, "s", "none")
     for unit in service.SERVICES:
-        lab.wait_for(lambda unit=unit: running.active(unit) == "active", 60, unit)  # type: ignore[misc]
+        wait_for(lambda unit=unit: running.active(unit) == "active", 60, unit)  # type: ignore[misc]
     assert service.answers(running)
     assert len(service.cycles(running)) >= count

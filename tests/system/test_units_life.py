@@ -10,6 +10,7 @@ import pytest
 
 from tests.system import lab, service
 from tests.system.service import SPY, WATCHDOG
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("units")]
 
@@ -69,7 +70,7 @@ def test_the_exporter_starts_at_the_first_scrape(running: lab.Machine) -> None:
         return "" if lacking else page
 
     try:
-        said = lab.wait_for(is_told, 60, "the page")
+        said = wait_for(is_told, 60, "the page")
     finally:
         print("not told:", lacking)
     assert re.search(r"process_resident_memory_bytes \d", said), "ProcSubset=pid would hide it"
@@ -95,13 +96,13 @@ def test_a_worker_that_is_killed_comes_back(running: lab.Machine, figure: Figure
     others = {unit: running.pid(unit) for unit in service.SERVICES if unit != SPY}
     began = time.monotonic()
     running.run("kill", "-KILL", str(running.pid(SPY)))
-    lab.wait_for(lambda: service.restarts(running, SPY) == before + 1, 10, "the restart")
+    wait_for(lambda: service.restarts(running, SPY) == before + 1, 10, "the restart")
     service.consumes(running)
     figure("worker killed -9, to consuming again", time.monotonic() - began, "s", "5")
     assert service.answers(running)
     assert {unit: running.pid(unit) for unit in others} == others
     assert f"{SPY} ended: signal (killed KILL)" in running.journal("-p", "err", "-u", SPY)
-    lab.wait_for(lambda: f"{SPY} ended: signal" in service.messages(running), 30, "the message")
+    wait_for(lambda: f"{SPY} ended: signal" in service.messages(running), 30, "the message")
 
 
 @pytest.mark.parametrize("unit", [SPY, *(unit for unit in service.WATCHED if "@" not in unit)])
@@ -109,10 +110,10 @@ def test_what_stands_is_restarted(running: lab.Machine, unit: str) -> None:
     """SIGSTOP stands for whatever freezes a process: the watchdog ends it, and leaves the trace of its threads."""
     before = service.restarts(running, unit)
     running.run("kill", "-STOP", str(running.pid(unit)))
-    lab.wait_for(
+    wait_for(
         lambda: service.restarts(running, unit) == before + 1, service.patience(unit) + 30, f"{unit} to be restarted"
     )
-    lab.wait_for(lambda: running.active(unit) == "active", 60, f"{unit} to be ready")
+    wait_for(lambda: running.active(unit) == "active", 60, f"{unit} to be ready")
     said = running.journal("-u", unit, "-n", "200")
     assert "Watchdog timeout" in said
     assert "most recent call first" in said
@@ -127,7 +128,7 @@ def test_a_worker_that_is_deaf_is_restarted(running: lab.Machine) -> None:
     service.consumes(running, "aapl")
     try:
         running.write("/etc/ztrade/deaf", "")
-        lab.wait_for(lambda: service.restarts(running, unit) >= 1, 3 * WATCHDOG + 30, "the restart")
+        wait_for(lambda: service.restarts(running, unit) >= 1, 3 * WATCHDOG + 30, "the restart")
         said = running.journal("-u", unit, "-n", "200")
         assert "Redis answers, and nothing was consumed" in said
         assert "celery/worker/loops.py" in said
@@ -154,7 +155,7 @@ def test_an_outage_of_redis_restarts_nobody(running: lab.Machine) -> None:
     """Three times as long as the watchdog's patience: everybody says what for, and goes on when it is back."""
     before = {unit: service.restarts(running, unit) for unit in service.SERVICES}
     running.run("systemctl", "stop", "ztrade-redis.service")
-    lab.wait_for(lambda: "waits for Redis" in service.status(running, SPY), 30, "the status")
+    wait_for(lambda: "waits for Redis" in service.status(running, SPY), 30, "the status")
     time.sleep(3 * WATCHDOG)
     assert "waits for Redis" in service.status(running, SPY)
     assert {unit: service.restarts(running, unit) for unit in service.SERVICES} == before
@@ -188,17 +189,17 @@ def test_a_start_in_an_outage_does_not_hang(running: lab.Machine) -> None:
         running.run("systemctl", "restart", SPY, "ztrade-beat.service", seconds=90)
         assert time.monotonic() - began < 60
         assert service.status(running, SPY).startswith("waits for Redis")
-        lab.wait_for(lambda: "waits: " in service.status(running, "ztrade-beat.service"), 20, "beat's status")
+        wait_for(lambda: "waits: " in service.status(running, "ztrade-beat.service"), 20, "beat's status")
     finally:
         running.run("systemctl", "start", "ztrade-redis.service", "ztrade-exchange.service")
-    lab.wait_for(service.says(running, "ztrade-beat.service", "sends what is due"), 60, "beat to go on")
+    wait_for(service.says(running, "ztrade-beat.service", "sends what is due"), 60, "beat to go on")
 
 
 def _in_a_cycle(machine: lab.Machine, seconds: float = 6) -> str:
     """Get spy's worker into a cycle that lasts a while; returns the message's id."""
     service.slow_exchange(machine, seconds)
     message = service.send_cycle(machine)
-    lab.wait_for(service.says(machine, SPY, "runs "), 20, f"a cycle: {service.status(machine, SPY)}", every=0.05)
+    wait_for(service.says(machine, SPY, "runs "), 20, f"a cycle: {service.status(machine, SPY)}", every=0.05)
     return message
 
 
@@ -263,7 +264,7 @@ def test_a_mistake_in_the_configuration_is_said_and_not_tried_again(running: lab
     assert shown == {"ActiveState": "failed", "ExecMainStatus": "2", "Result": "exit-code"}
     time.sleep(3)
     assert service.restarts(running, SPY) == before
-    lab.wait_for(lambda: "unit_failed" in running.journal("-p", "err", "-n", "20"), 30, "the alert")
+    wait_for(lambda: "unit_failed" in running.journal("-p", "err", "-n", "20"), 30, "the alert")
     assert "shedule: unknown key" in running.journal("-p", "err", "-n", "20")
     running.write(place, right)
     running.run("systemctl", "reset-failed")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.system import lab, service
 from tests.system.service import SPY
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("units")]
 
@@ -144,7 +145,7 @@ def test_the_quota_of_processor_time_holds(running: lab.Machine) -> None:
     service.drop_in(running, SPY, "80-limits", "CPUQuota=20%", "MemoryMax=320M")
     send_wild(running, GREEDY)
     place = running.path("/var/lib/ztrade/greedy")
-    used = float(lab.wait_for(lambda: place.exists() and place.read_text(), 60, "its own count"))
+    used = float(wait_for(lambda: place.exists() and place.read_text(), 60, "its own count"))
     assert 0.3 < used < 2.0, f"{used} of 6 s"
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.system import lab, probe, service
 from tests.system.service import SPY
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("system")]
 
@@ -61,7 +62,7 @@ def _listener(machine: lab.Machine) -> _Listener:
     command = ["nsenter", "-t", str(machine.leader), "-n", "--", "python3", "-c", program]
     process = subprocess.Popen(command)
     check = f"import socket; socket.create_connection({probe.ELSEWHERE!r}, timeout=2)"
-    lab.wait_for(lambda: machine.run("python3", "-c", check, check=False).returncode == 0, 20, "the listener")
+    wait_for(lambda: machine.run("python3", "-c", check, check=False).returncode == 0, 20, "the listener")
     return _Listener(process)
 
 
@@ -101,7 +102,7 @@ def test_cycles_run_in_the_sandbox(probed: Mapping[str, Mapping[str, Any]], mach
     """Numbers, threads, journal, exchange: all of a cycle."""
     before = len(service.cycles(machine))
     service.send_cycle(machine)
-    found = lab.wait_for(lambda: _ended(machine, before), 60, "a cycle's outcome")
+    found = wait_for(lambda: _ended(machine, before), 60, "a cycle's outcome")
     assert found is not None
     assert found["outcome"] not in ("failed", "interrupted", "unknown"), found
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 #: where Alpaca trades real money
 LIVE_HOST = "api.alpaca.markets"
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
 def check(config: Config) -> None:
@@ -24,6 +25,7 @@ def check(config: Config) -> None:
     _check_accounts(config)
     _check_scorer(config)
     _check_alerts(config)
+    _check_ports(config)
 
 
 def _check_scorer(config: Config) -> None:
@@ -42,6 +44,15 @@ def _check_scorer(config: Config) -> None:
 def _check_alerts(config: Config) -> None:
     for key, name in config.main.alerts.strangers(config.agents):
         raise ConfigError(f"{config.path}: {key}", f"{name!r} is no agent", fix=f"one of: {', '.join(config.agents)}")
+
+
+def _check_ports(config: Config) -> None:
+    main, exchange = config.main, urlsplit(config.main.exchange.url)
+    taken = {exchange.port: "exchange.url"} if exchange.hostname in _THIS_MACHINE else {}
+    for key, port in (("flower.port", main.flower.port), ("exporter.port", main.exporter.port)):
+        if port in taken:
+            raise ConfigError(f"{config.path}: {key}", f"{port} is {taken[port]}'s", fix="give each a port of its own")
+        taken[port] = key
 
 
 def check_channels(config: Config) -> None:

@@ -24,6 +24,9 @@ _LONGEST_SHOWN = 120
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the file's content, decimals exact. Raises ConfigError."""
     try:
+        # of a pipe that nobody writes to the first byte would be waited for
+        if path.exists() and not path.is_file():
+            raise ConfigError(str(path), "is not a file")
         # Windows' editors begin a file with a byte order mark
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import timedelta
 from decimal import Decimal
@@ -100,6 +101,8 @@ MISTAKES = {
     "an address with a login": (MAIN, "127.0.0.1:8642", "me:pw@127.0.0.1:8642", "and nothing else"),
     "a socket somewhere": (MAIN, "[exchange]", '[exchange]\nsocket = "x.sock"', "absolute path"),
     "a socket too long": (MAIN, "[exchange]", f'[exchange]\nsocket = "/{"x" * 120}"', "at most 107 bytes"),
+    "one port for two": (MAIN, LIVE, "[flower]\nport = 9540\n", "exporter.port: 9540 is flower.port's"),
+    "the exchange's port": (MAIN, LIVE, "[exporter]\nport = 8642\n", "exporter.port: 8642 is exchange.url's"),
     "no host": (MAIN, LIVE, '[flower]\nhost = "not a host"\n', "no host name and no IP address"),
     "no path": (MAIN, LIVE, '[flower]\nurl_prefix = "/a b"\n', "must be a path of letters, digits"),
     "no IP address": (MAIN, LIVE, '[flower]\nhost = "999.1.1.1"\n', "no host name and no IP address"),
@@ -232,6 +235,13 @@ def test_a_mistake_in_the_credentials_is_named(folder: Path, text: str, words: s
     with pytest.raises(ConfigError) as caught:
         load_config(folder / "ztrade.toml").keys("paper")
     assert words in str(caught.value)
+
+
+def test_a_pipe_among_the_agents_is_named_and_not_read(folder: Path) -> None:
+    """It would be waited for without end."""
+    os.mkfifo(folder / "agents" / "pipe.toml")
+    with pytest.raises(ConfigError, match=r"pipe\.toml: is not a file"):
+        load_config(folder / MAIN)
 
 
 def test_a_folder_is_no_credentials_file(folder: Path) -> None:

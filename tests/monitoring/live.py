@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import requests
 
 from tests.integration.served import ZTRADE
 from tests.monitoring.prometheus import free_port
+from tests.waiting import PATIENCE
 from ztrade.adapters.journal import open_journal
 from ztrade.adapters.journal.store import SqlJournal
 from ztrade.config import Config, load_config
@@ -86,8 +88,10 @@ class Live:
         os.kill(self.pid(program), number)
 
     def end(self, program: str) -> None:
-        """Stop a program as a person does, whom nobody needs to be told of."""
-        Supervisor(self.config.state_dir).stop(program)
+        """Stop a program as a person does, whom nobody needs to be told of; a worker ends its cycle first."""
+        supervisor = Supervisor(self.config.state_dir)
+        supervisor.stop(program)
+        supervisor.wait_ended([program], timedelta(seconds=PATIENCE * 30))
 
     def begin(self, program: str) -> None:
         """Start it again."""

@@ -20,9 +20,9 @@ help: ## show this list
 demo: setup ## watch three agents trade a day on the embedded exchange; ARGS="--bars DIR --once DAY ..."
 	@$(BIN)/ztrade demo $(ARGS)
 
-# three at once on two cores: machines that boot and alerts that are waited for leave time
+# four at once on two cores: machines that boot and alerts that are waited for leave time
 test: setup packages lint ## everything that CI runs
-	@$(BIN)/pytest -q -p no:cacheprovider -n 3 --dist loadgroup --durations=30 tests
+	@$(BIN)/pytest -q -p no:cacheprovider -n 4 --dist loadgroup --durations=30 tests
 
 check: setup lint unit ## lint, types, unit and property tests: under a minute
 

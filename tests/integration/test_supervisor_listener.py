@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_grou
 GROWS = "import sys, time; x = bytearray(120_000_000 if len(sys.argv) < 2 else 1); time.sleep(600)"
 RESTS = "import time; time.sleep(600)"
 DIES = "raise SystemExit(3)"
+#: as supervisord's child before it is the program: a signal of its first moment is lost
+DEAF = "trap : TERM; sleep 0.4; trap - TERM; exec sleep 600"
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def supervisor(config: Config) -> Iterator[Supervisor]:
-    """A supervisord with three programs and the listener, which weighs them every five seconds."""
+    """A supervisord with four programs and the listener, which weighs them every five seconds."""
     state = config.state_dir
     for name in ("run", "logs"):
         (state / name).mkdir(parents=True, exist_ok=True)
@@ -42,6 +45,7 @@ def supervisor(config: Config) -> Iterator[Supervisor]:
         Program(name, (sys.executable, "-c", program), 100, timedelta(seconds=5), 6 if program is DIES else 1)
         for name, program in {"grows": GROWS, "rests": RESTS, "dies": DIES}.items()
     ]
+    wanted.append(Program("deaf", ("/bin/sh", "-c", DEAF), 100, timedelta(seconds=30), 1))
     write_programs(config, wanted, memory=80_000_000)
     listener = state / "run" / "programs" / "listener.conf"
     listener.write_text(listener.read_text().replace("TICK_60", "TICK_5"))
@@ -86,3 +90,20 @@ def test_each_trouble_is_told_and_what_grew_is_restarted(config: Config, supervi
     }
     wait_for(lambda: set(told(config)) >= set(expected), 60)
     assert told(config) == expected
+
+
+def test_who_is_stopped_in_the_moment_of_its_start_ends(supervisor: Supervisor) -> None:
+    """A worker would trade on until its grace time is over, and be killed in the middle of a cycle then."""
+    wait_for(lambda: "deaf" in running(supervisor), 30)
+    for _ in range(3):
+        os.kill(pid(supervisor, "deaf"), signal.SIGKILL)
+        wait_for(lambda: _state(supervisor, "deaf") == "STARTING", 30, "its next start", every=0.01)
+        time.sleep(0.1)
+        supervisor.stop("deaf")
+        supervisor.wait_ended(["deaf"], timedelta(seconds=15))
+        supervisor.start("deaf")
+        wait_for(lambda: "deaf" in running(supervisor), 30)
+
+
+def _state(supervisor: Supervisor, name: str) -> str:
+    return next(str(info["statename"]) for info in supervisor.processes() if info["name"] == name)

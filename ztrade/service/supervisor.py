@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import xmlrpc.client
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, cast
@@ -27,6 +29,8 @@ NOT_RUNNING, ALREADY_STARTED, BAD_NAME = 70, 60, 10
 _BORN, _SPAWNED = "supervisord started with pid", re.compile(r"spawned: '([^']+)' with pid")
 #: wall seconds for a supervisord that has just come up to take its programs down again
 _LAST_WAIT = 60.0
+#: wall seconds since a start, of which supervisord tells whole ones, and until the program itself surely runs
+_YOUNG, _EXECUTED = 2, 1.0
 
 
 def lock_file(state_dir: Path) -> Path:
@@ -170,12 +174,29 @@ class Supervisor:
         return Counter({name: count - 1 for name, count in born.items()})
 
     def stop(self, name: str) -> None:
-        """Ask one program to end, without waiting. Raises NotRunning, ConfigError."""
-        self._command("stopProcess", name)
+        """Ask one program to end, without waiting for it. Raises NotRunning, ConfigError."""
+        with self._insisting(name):
+            self._command("stopProcess", name)
 
     def start(self, name: str) -> None:
         """Start one program, without waiting. Raises NotRunning, ConfigError."""
         self._command("startProcess", name)
+
+    @contextmanager
+    def _insisting(self, name: str = "") -> Iterator[None]:
+        """Ask twice who was started in this moment; without a name, all of them.
+
+        Between fork and exec supervisord's child has supervisord's own handlers, in which a signal is lost
+        (supervisor/process.py, _spawn_as_child): a worker would trade on until its grace time is over.
+        """
+        with ExitStack() as held:
+            young = [held.enter_context(_pidfd(int(info["pid"]))) for info in self.processes() if _is_young(info, name)]
+            yield
+            if young:
+                time.sleep(_EXECUTED)
+            for process in filter(None, young):
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, signal.SIGTERM)
 
     def _command(self, method: str, name: str) -> None:
         try:
@@ -197,7 +218,8 @@ class Supervisor:
 
     def shutdown(self, timeout: timedelta) -> None:
         """End supervisord and wait until it has given the lock back. Raises NotRunning, TemporaryError."""
-        self.call("shutdown")
+        with self._insisting():
+            self.call("shutdown")
         deadline = time.monotonic() + timeout.total_seconds()
         while self.held():
             if time.monotonic() > deadline:
@@ -206,6 +228,24 @@ class Supervisor:
         if self._process is not None:
             self._process.wait(5)
             self._process = None
+
+
+def _is_young(info: Mapping[str, Any], name: str) -> bool:
+    return bool(info["pid"]) and name in ("", info["name"]) and info["now"] - info["start"] <= _YOUNG
+
+
+@contextmanager
+def _pidfd(pid: int) -> Iterator[int | None]:
+    """Hold a process, so that nobody else can be meant by its number; None where it has ended."""
+    try:
+        held = os.pidfd_open(pid)
+    except ProcessLookupError:
+        yield None
+        return
+    try:
+        yield held
+    finally:
+        os.close(held)
 
 
 def last_line(path: Path) -> str:

@@ -17,6 +17,7 @@ from ztrade.app.tell import tell
 from ztrade.domain.ledger import CycleRecord, Intent
 from ztrade.domain.messages import Severity
 from ztrade.domain.reconcile import STOPS_ENTRIES, Difference, ExchangeSide, JournalSide, Kind, differences
+from ztrade.domain.schedule import market_day
 from ztrade.domain.types import Account, Order, Position
 from ztrade.errors import AdoptionMismatch
 
@@ -143,6 +144,8 @@ def _act(desks: Sequence[Desk], difference: Difference) -> None:
     desk = desks[0]
     key = f"difference:{desk.account}:{difference.kind}:{difference.symbol}:{difference.ours}:{difference.theirs}"
     severity = _SEVERITY.get(difference.kind, Severity.WARNING)
+    if severity is Severity.CRITICAL:
+        key += _occasion(desk, difference)
     title = f"{desk.account}: {difference.kind.replace('_', ' ')} {difference.symbol}"
     text = f"{difference.words}\nLook: ztrade positions"
     tell(desk.journal, desk.clock, severity, key, title, text, difference.agent)
@@ -150,6 +153,16 @@ def _act(desks: Sequence[Desk], difference: Difference) -> None:
         for one in desks:
             if _concerns(difference, one):
                 guard.trip(one, difference.words)
+
+
+def _occasion(desk: Desk, difference: Difference) -> str:
+    """Return what tells one such difference from the next with the same numbers: its day, and its position.
+
+    As many shares may lie bare again, months later: that must be told as if it were the first time.
+    """
+    held = desk.journal.holdings(desk.account)
+    opened = [one.opened_at for one in held if (one.agent, one.symbol) == (difference.agent, difference.symbol)]
+    return "".join(f":{part}" for part in (market_day(desk.clock.now()), *opened))
 
 
 def _concerns(difference: Difference, desk: Desk) -> bool:

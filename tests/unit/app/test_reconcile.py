@@ -116,6 +116,32 @@ def test_a_stop_cancelled_by_hand_is_told_and_the_position_is_unprotected() -> N
     assert bench.cycle(35, HOLD).outcome is Outcome.EXITED
 
 
+def test_as_many_shares_that_lie_bare_again_are_told_again() -> None:
+    """The next position, and the next day: the same numbers are no reason to be silent."""
+    bench = Bench()
+    bench.with_agent(limits=changed(bench.desk.agent.limits, max_position_value=D(250)))
+    for minutes in (30, 90, 24 * 60 + 30):
+        entered(bench, minutes)
+        bench.market.cancel(bench.market.orders(open_only=True)[0].id)
+        for _ in range(2):
+            assert kinds(bench) == [Kind.UNPROTECTED]
+        assert bench.cycle(minutes + 5, HOLD).outcome is Outcome.EXITED
+        bench.at(minutes + 7)
+    assert told(bench).count((Severity.CRITICAL, "embedded: unprotected SPY")) == 3
+    assert all("1 shares of spy" in m.text for m in bench.journal.messages() if m.severity is Severity.CRITICAL)
+
+
+def test_a_position_that_stays_bare_is_told_every_day() -> None:
+    """A halted agent does not leave it: one message is easily overlooked."""
+    bench = Bench()
+    entered(bench)
+    bench.market.cancel(stop_of(bench))
+    for day in range(3):
+        bench.at(32 + day * 24 * 60)
+        assert kinds(bench) == [Kind.UNPROTECTED]
+    assert told(bench).count((Severity.CRITICAL, "embedded: unprotected SPY")) == 3
+
+
 def test_our_own_exit_is_no_hand() -> None:
     """It ends the stop and the target first."""
     bench = Bench()

@@ -16,7 +16,7 @@ from ztrade.domain import breaker
 from ztrade.domain.breaker import Curve, Gauge, History, Trouble
 from ztrade.domain.ledger import AccountState, AgentState, CycleRecord, Outcome, agent_scope
 from ztrade.domain.messages import Severity
-from ztrade.domain.schedule import Session
+from ztrade.domain.schedule import Session, market_day
 
 log = structlog.get_logger("ztrade.guard")
 
@@ -86,6 +86,9 @@ def trip(desk: Desk, why: str) -> str:
     except OSError as error:
         # the entry is refused all the same, and an exit must not fail of a flag; the next cycle trips again
         log.error("flag_not_written", agent=name, reason=why, error=str(error))
+        key = f"not-reducing:{name}:{market_day(desk.clock.now())}"
+        text = f"{why}. But the flag could not be written ({error}), so nothing keeps it so: mend the state directory"
+        tell(desk.journal, desk.clock, Severity.CRITICAL, key, f"{name} should be reducing: {why}", text, name)
         return why
     if new:
         key = f"reducing:{name}:{desk.clock.wall():%Y%m%dT%H%M%S}"

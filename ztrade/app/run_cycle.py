@@ -220,12 +220,22 @@ def _guarded(run: Run, body: Callable[[], Ended]) -> Ended:
 def _halt_itself(run: Run, error: HaltError) -> Ended:
     """Stop the agent until a person looks: the flag first, for the journal's record is only the story."""
     name = run.desk.agent.name
-    run.desk.halts.halt(name, str(error))
+    unkept = _flag(run, str(error))
     log.error("agent_halted", reason=str(error))
     run.desk.journal.record_halt(HaltRecord(name, str(error), run.desk.owner, run.desk.clock.wall()))
-    key, text = f"halted:{run.claim.cycle_id}", f"{error}. Nothing is sent. Look, then: ztrade release {name}"
+    key, text = f"halted:{run.claim.cycle_id}", f"{error}. {unkept}Nothing is sent. Look, then: ztrade release {name}"
     tell(run.desk.journal, run.desk.clock, Severity.CRITICAL, key, f"{name} halted itself", text, name)
     return Ended(Outcome.HALTED, f"halted itself: {error}")
+
+
+def _flag(run: Run, reason: str) -> str:
+    """Write the halt's flag; returns what is to be said where that fails: the cycle sends nothing all the same."""
+    try:
+        run.desk.halts.halt(run.desk.agent.name, reason)
+    except OSError as error:
+        log.error("flag_not_written", agent=run.desk.agent.name, reason=reason, error=str(error))
+        return f"The flag could not be written ({error}), so the next cycle begins anew: mend the state directory. "
+    return ""
 
 
 def _cycle(run: Run) -> Ended:

@@ -213,3 +213,5 @@ def test_a_flag_that_cannot_be_written_refuses_entries_and_keeps_no_exit() -> No
     assert bench.cycle(35, LEAVE).outcome is Outcome.EXITED
     bench.cycle(40, HOLD)
     assert bench.cycle(45, BUY).reason.startswith("blocked: reducing: daily loss")
+    (title,) = told(bench)
+    assert title.startswith("spy should be reducing: daily loss")

@@ -13,6 +13,7 @@ from tests.unit.app.desks import BUY, HOLD, LEAVE, MINUTE, OPEN, Bench, entered,
 from ztrade.app.run_cycle import run_cycle
 from ztrade.domain.identity import entry_id
 from ztrade.domain.ledger import CycleKind, Intent, IntentState, Outcome
+from ztrade.domain.messages import Severity
 from ztrade.domain.types import Leg, OrderRequest, Side
 from ztrade.errors import (
     AccessDenied,
@@ -88,6 +89,23 @@ def test_another_order_under_our_id_halts_the_agent(bench: Bench) -> None:
     assert [(halt.agent, halt.by, halt.released_at) for halt in bench.journal.halts()] == [("spy", "test", None)]
     assert "instead of" in (bench.halts.reason("spy") or "")
     assert bench.cycle(35, BUY).outcome is Outcome.HALTED
+
+
+def test_a_halt_of_itself_that_cannot_be_written_is_an_outcome_and_is_told(bench: Bench) -> None:
+    """A state directory that is read-only: the slot ends, somebody hears, and no later slot sends anything."""
+    bench.exchange.before["submit"] = unknown(bench, 30)
+    assert bench.cycle(30, BUY).outcome is Outcome.UNKNOWN
+    bench.market.submit(OrderRequest(entry_id("spy", OPEN + 30 * MINUTE), "SPY", Side.BUY, Decimal(1)))
+
+    def refuse(*_args: object) -> NoReturn:
+        raise OSError(30, "Read-only file system")
+
+    bench.halts.halt = refuse  # type: ignore[assignment, method-assign]
+    for minutes in (35, 40):
+        assert bench.cycle(minutes, BUY).outcome is Outcome.HALTED
+    assert len(bench.orders()) == 1
+    told = [message for message in bench.journal.messages() if message.severity is Severity.CRITICAL]
+    assert "Read-only file system" in told[0].text
 
 
 def test_another_order_found_for_an_unanswered_one_halts_the_agent(bench: Bench) -> None:

@@ -73,8 +73,8 @@ GUARDS = (
     ),
     Guard(
         "the halt looked at again before the POST",
-        (Cut(_TRADE, "        if not even_halted:\n            _check_halt(desk)\n        _check_alone",
-             "        _check_alone"),),
+        (Cut(_TRADE, "        if not even_halted:\n            _check_halt(desk)\n        _check_awake",
+             "        _check_awake"),),
         ("observe< halt", "decide> halt", "plan< halt", "plan> halt"),
     ),
     Guard(

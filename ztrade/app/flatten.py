@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import structlog
 
-from ztrade.app import books, trade
+from ztrade.app import books, trade, way_out
 from ztrade.app.act import has_stop
 from ztrade.app.desk import Desk
 from ztrade.app.ended import Ended
@@ -97,6 +97,12 @@ def _flatten(desk: Desk, wish: Wish, session_open: datetime) -> str:
     clock = desk.exchange.clock()
     if not clock.is_open:
         return f"the exchange is closed until {clock.next_open:%Y-%m-%d %H:%M} UTC; the stop rests"
+    if any(intent.leg is Leg.EXIT for intent in books.unfinished(desk)):
+        # it may rest for hours, as in a trading halt: no cycle, intent and message for each look at it
+        return ""
+    way_out.check_way(desk)
+    if way_out.is_gone(desk):
+        return f"the exchange has no {desk.agent.symbol}: was it renamed? What rests at the exchange is left alone"
     return _sell(desk, wish, session_open)
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
-from ztrade.app import books
+from ztrade.app import books, way_out
 from ztrade.app.desk import Desk
 from ztrade.app.standing import states
-from ztrade.app.tell import tell
 from ztrade.domain import risk
 from ztrade.domain.decision import Decision
 from ztrade.domain.identity import entry_id, exit_id
 from ztrade.domain.ledger import Claim, Holding, Intent, IntentState
-from ztrade.domain.messages import Severity
-from ztrade.domain.orders import FINAL, check_adoption, live_parts, state_of
+from ztrade.domain.orders import FINAL, check_adoption, state_of
 from ztrade.domain.reconcile import ENDING
 from ztrade.domain.types import Leg, Order, OrderClass, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from ztrade.errors import (
@@ -34,7 +32,6 @@ from ztrade.errors import (
     RateLimited,
     Rejected,
     TemporaryError,
-    WashTrade,
     ZtradeError,
 )
 
@@ -164,10 +161,11 @@ def send(
     name = request.client_order_id
     intent = _plan(desk, claim, leg, request, now)
     try:
-        if not even_halted:
-            _check_halt(desk)
         _check_alone(desk, intent)
         last_look(intent)
+        # after all looks that may take a while, as those that ask the exchange do
+        if not even_halted:
+            _check_halt(desk)
         _check_awake(desk, intent)
     except ZtradeError as error:
         # whatever it is, nothing has left
@@ -293,41 +291,28 @@ def leave(
     cycle that would find the bare position.
 
     Returns None when stop, target or a person was faster and nothing is left to sell. Raises as :func:`send`, and
-    WashTrade while an order by hand is in the way of the sale: the stop rests then.
+    as :func:`ztrade.app.way_out.check_way`: the stop rests then.
     """
     if not even_halted:
         _check_halt(desk)
     # an exit that was long under way may have sold all of it meanwhile; what is not ours keeps no position
     with contextlib.suppress(AdoptionMismatch):
         books.ask_again(desk, now)
-    holding_orders = list(_holding_orders(desk))
-    if holding_orders:
+    holders = list(way_out.holding_orders(desk))
+    if holders:
         desk.journal.check(claim)
-        _check_way(desk, {order.id for _, order in holding_orders})
-    for intent, order in holding_orders:
+        way_out.check_way(desk)
+        if way_out.is_gone(desk):
+            books.refresh(desk, states(desk, session_open))
+            return None
+    for intent, order in holders:
         cancel(desk, intent, order, cause)
     books.refresh(desk, states(desk, session_open))
     holding = states(desk, session_open).agent.holding
     qty = _left_of(desk, holding) if holding.qty > 0 else Decimal(0)
     if qty <= 0:
         return None
-    return _sell(desk, claim, cause, qty, now, bare=even_halted or bool(holding_orders))
-
-
-def _check_way(desk: Desk, ours: Set[str]) -> None:
-    """Make sure that the sale will be taken before the stop is ended for it.
-
-    An exchange refuses a sale beside a resting purchase of the same account as a wash trade, and the position would lie
-    bare until a person cancels that.
-    """
-    for order in desk.exchange.orders(open_only=True, symbol=desk.agent.symbol):
-        if order.side is Side.BUY and order.status not in FINAL and order.id not in ours:
-            what = f"buy order {order.client_order_id or order.id} of {order.qty} {order.symbol} rests"
-            text = f"{what}, and is not the agent's: the exchange refuses a sale beside it; the stop rests meanwhile"
-            title = f"{desk.agent.name}: an order by hand is in the way of its exit"
-            key = f"in-the-way:{desk.agent.name}:{order.id}"
-            tell(desk.journal, desk.clock, Severity.CRITICAL, key, title, f"{text}. Cancel it.", desk.agent.name)
-            raise WashTrade(text)
+    return _sell(desk, claim, cause, qty, now, bare=even_halted or bool(holders))
 
 
 def _sell(desk: Desk, claim: Claim, cause: str, qty: Decimal, now: datetime, *, bare: bool) -> Order:
@@ -347,7 +332,7 @@ def _left_of(desk: Desk, holding: Holding) -> Decimal:
     The account book may lag behind a stop's fill: what is gone must not be sold short, and where a person's shares lie
     beside, not out of those either.
     """
-    return min(holding.qty - _unbooked(desk, holding), _shares_there(desk))
+    return min(holding.qty - _unbooked(desk, holding), way_out.shares_there(desk))
 
 
 def _unbooked(desk: Desk, holding: Holding) -> Decimal:
@@ -366,18 +351,6 @@ def _ahead(order: Order, booked: Mapping[str, Decimal]) -> Decimal:
     # whether a replacement counts what it was filled before is the exchange's affair: then not twice
     sold = sum((sale.filled_qty for sale in sales if sale.status is not OrderStatus.REPLACED), Decimal(0))
     return max(sold - sum((booked[sale.id] for sale in sales), Decimal(0)), Decimal(0))
-
-
-def _shares_there(desk: Desk) -> Decimal:
-    """Return how many shares of the symbol the exchange has on the account, whosever they are."""
-    mine = (position.qty for position in desk.exchange.positions() if position.symbol == desk.agent.symbol)
-    return sum(mine, Decimal(0))
-
-
-def _holding_orders(desk: Desk) -> Iterator[tuple[Intent, Order]]:
-    for intent in books.unfinished(desk):
-        if intent.order is not None and intent.leg is Leg.ENTRY:
-            yield from ((intent, part) for part in live_parts(intent.order))
 
 
 def cancel(desk: Desk, intent: Intent, order: Order, cause: str) -> None:

@@ -19,6 +19,21 @@ def settings(url: str, **changes: Any) -> AlpacaSettings:
     return AlpacaSettings("paper", "PKTEST", "secret-word", url, url, **changes)
 
 
+class Time:
+    """Monotonic time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
 class Naps:
     """Remembers how long the gateway wanted to sleep, and does not."""
 

@@ -9,24 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.alpaca.doors import Time
 from ztrade.adapters.budget import Budget, LocalBudget, Purpose, RedisBudget
 from ztrade.errors import RateLimited
 from ztrade.testing.redis_server import RedisServer
-
-
-class Time:
-    """Monotonic time that passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 def use_up(budget: Budget, purpose: Purpose, most: int = 1000) -> int:

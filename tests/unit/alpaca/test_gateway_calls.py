@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.alpaca.doors import account_body, door, order_body, settings
+from tests.unit.alpaca.doors import Time, account_body, door, order_body, settings
 from ztrade.adapters.alpaca import AlpacaExchange, Gateway
 from ztrade.adapters.budget import LocalBudget
 from ztrade.domain.types import OrderRequest, Side
@@ -116,6 +116,22 @@ def test_no_budget_means_nothing_is_sent() -> None:
             exchange.submit(ORDER)
         assert [asked.method for asked in server.asked] == ["GET", "POST"]
         gateway.close()
+
+
+def test_an_order_does_not_wait_long_for_its_place() -> None:
+    """The halt was looked at before: one that comes while the order waits must hold within a second."""
+    with scripted(in_turn(GOOD)) as server:
+        time = Time()
+        budget = LocalBudget(1, 0, monotonic=time, sleep=time.sleep)
+        exchange = AlpacaExchange(Gateway(settings(server.url), budget))
+        exchange.account()
+        time.now += 59.2
+        with pytest.raises(RateLimited, match="budget"):
+            exchange.submit(ORDER)
+        assert [asked.method for asked in server.asked] == ["GET"]
+        time.now += 0.4
+        with pytest.raises(OutcomeUnknown):
+            exchange.submit(ORDER)
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,32 @@ def test_it_is_not_flat_before_the_journal_has_seen_the_end_of_the_exit() -> Non
     assert not bench.journal.intents(agent="spy", unfinished=True)
 
 
+def test_an_exit_that_rests_is_waited_for_without_a_trace() -> None:
+    """A trading halt of the symbol may last for hours: no cycle, no intent and no message for each look at it."""
+    bench = Bench()
+    entered(bench)
+    for _ in range(4):
+        report(bench.desk, FLATTEN, run(bench))
+    assert len(bench.exchange.submitted) == len(bench.journal.intents(agent="spy")) == 2
+    assert len(bench.journal.cycles(agent="spy")) == 2
+    assert len(bench.journal.messages()) == 1
+    bench.at(35)
+    assert flatten(bench.desk, FLATTEN, OPEN).flat
+
+
+def test_shares_that_the_exchange_has_under_no_such_name_keep_their_stop() -> None:
+    """A symbol that was renamed: nothing can be sold under the old name, and the stop is all that protects it."""
+    bench = Bench()
+    entered(bench)
+    bench.cycle(35)
+    bench.market.positions = list  # type: ignore[method-assign]
+    for _ in range(3):
+        left = run(bench)
+    assert "the exchange has no SPY: was it renamed?" in left.why
+    assert bench.market.orders(open_only=True)
+    assert len(bench.journal.cycles(agent="spy")) == 2
+
+
 def test_how_far_it_is_is_told_once_each() -> None:
     """What is left whenever that changes, and the end."""
     bench = Bench()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
-from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench
+from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench, failing
 from ztrade.app.flatten import flatten
 from ztrade.domain.ledger import Outcome, Wish
 from ztrade.domain.messages import Severity
 from ztrade.domain.types import Order, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
+from ztrade.errors import Rejected
 
 
 def by_hand(bench: Bench) -> Order:
@@ -38,6 +40,30 @@ def test_an_order_by_hand_that_is_in_the_way_of_the_exit_costs_no_stop() -> None
     assert bench.cycle(50, LEAVE).outcome is Outcome.EXITED
     bench.at(52)
     assert not bench.market.positions()
+
+
+def blocked(bench: Bench) -> None:
+    """Let the account be one that may not trade, from now on."""
+    account = bench.market.account
+    bench.market.account = lambda: replace(account(), trading_blocked=True)  # type: ignore[method-assign]
+    bench.exchange.before["submit"] = failing(Rejected("trading is restricted", status=403, code=40310000))
+
+
+def test_an_account_that_may_not_trade_costs_no_stop() -> None:
+    """The sale would be refused: a position that cannot be left keeps what protects it, and a person hears of it."""
+    bench = Bench()
+    assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
+    assert bench.cycle(35, HOLD).outcome is Outcome.HELD
+    blocked(bench)
+    for minutes in (40, 45):
+        assert bench.cycle(minutes, LEAVE).outcome is Outcome.REJECTED
+    wish = Wish("20220822T143500Z", flatten=True)
+    for _ in range(3):
+        assert "blocked" in flatten(bench.desk, wish, OPEN).why
+    assert bench.market.orders(open_only=True)
+    assert len(bench.journal.cycles(agent="spy")) == 4
+    told = [message.title for message in bench.journal.messages() if message.severity is Severity.CRITICAL]
+    assert told == ["spy: its account is blocked"]
 
 
 def test_a_flattening_names_the_order_that_is_in_its_way() -> None:

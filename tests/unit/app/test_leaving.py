@@ -220,19 +220,22 @@ def test_each_attempt_for_one_cause_has_an_id_of_its_own(bench: Bench) -> None:
     assert names == [f"zt.spy.halt.exit{attempt}" for attempt in (1, 2, 3)]
 
 
-def test_without_an_answer_on_the_position_nothing_is_sold(bench: Bench) -> None:
+@pytest.mark.parametrize("asked_before", [1, 2], ids=["the stop rests", "the stop was ended"])
+def test_without_an_answer_on_the_position_nothing_is_sold(bench: Bench, asked_before: int) -> None:
     """An outage is never "no position", and never "all of it": the next slot goes on."""
     calls = iter(range(10))
 
-    def down_the_second_time() -> None:
-        if next(calls):
+    def down_then() -> None:
+        if next(calls) >= asked_before:
             raise ExchangeUnavailable("refused")
 
-    bench.exchange.before["positions"] = down_the_second_time
+    bench.exchange.before["positions"] = down_then
     assert bench.cycle(40, LEAVE).outcome is Outcome.FAILED
     assert sells(bench) == 0
+    assert bool(bench.market.orders(open_only=True)) is (asked_before == 1)
     del bench.exchange.before["positions"]
-    assert bench.cycle(45, HOLD).outcome is Outcome.EXITED
+    assert bench.cycle(45, LEAVE if asked_before == 1 else HOLD).outcome is Outcome.EXITED
+    assert sells(bench) == 24
 
 
 def test_a_waiting_proposal_does_not_hold_an_exit_back(bench: Bench) -> None:

@@ -158,6 +158,16 @@ def test_a_halt_between_decision_and_submit_stops_the_order(bench: Bench) -> Non
     assert intent.state is IntentState.NOT_SENT
 
 
+def test_a_halt_while_the_exchange_is_asked_before_the_submit_stops_the_order(bench: Bench) -> None:
+    """An order that did not leave is asked for once more before the next entry, which may take seconds."""
+    bench.exchange.before["submit"] = failing(RateLimited("429"))
+    assert bench.cycle(30, BUY).outcome is Outcome.FAILED
+    del bench.exchange.before["submit"]
+    bench.exchange.before["order_by_client_id"] = lambda: bench.halts.halt("ALL", "now")
+    assert bench.cycle(35, BUY).outcome is Outcome.HALTED
+    assert bench.orders() == []
+
+
 def test_a_cycle_that_comes_when_the_next_is_due_is_missed(bench: Bench) -> None:
     """A late message must not trade on an old slot."""
     bench.at(35)

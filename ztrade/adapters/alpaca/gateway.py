@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.3
 LONGEST_RETRY_AFTER = timedelta(minutes=5)
+#: how long an order waits for its place in the budget: a halt that comes meanwhile takes effect within a second
+SUBMIT_PATIENCE = timedelta(seconds=0.5)
 _NEVER_LEFT = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -124,7 +126,7 @@ class Gateway:
             Rejected, AccessDenied: it was read and refused.
         """
         deadline = self._deadline(Api.TRADING, self.settings.submit_deadline)
-        self._take(Purpose.ORDER, deadline)
+        self._take(Purpose.ORDER, deadline, SUBMIT_PATIENCE)
         try:
             return self._once("POST", Api.TRADING, path, body, deadline)
         except _Unanswered as failure:
@@ -172,11 +174,11 @@ class Gateway:
         self._client(api)
         return time.monotonic() + allowed.total_seconds()
 
-    def _take(self, purpose: Purpose, deadline: float) -> None:
+    def _take(self, purpose: Purpose, deadline: float, patience: timedelta = PATIENCE) -> None:
         if self._budget is not None:
             left = timedelta(seconds=max(deadline - time.monotonic(), 0.0))
             try:
-                self._budget.take(purpose, min(PATIENCE, left))
+                self._budget.take(purpose, min(patience, left))
             except RateLimited:
                 self._count("ztrade_exchange_errors_total", kind="throttled")
                 raise

@@ -331,6 +331,31 @@ def test_a_split_that_takes_more_than_is_held_changes_no_holding(journal: AnyJou
     assert holding(journal).qty == 10
 
 
+@pytest.mark.parametrize("pages", ["f0 f1 s1 s2", "f0 f1, s1, s2", "f0 f1, s2, s1", "s1, f1 f0, s2"])
+@pytest.mark.parametrize(("gone", "came", "mine"), [("-15", "45", "30"), ("-15", "0.75", "0.5")])
+def test_a_split_in_two_entries_is_one(journal: AnyJournal, pages: str, gone: str, came: str, mine: str) -> None:
+    """Alpaca takes all old shares away, and brings the new ones minutes later: a person's five take their part."""
+    send(journal, "a", "o1")
+    entries = {
+        "f0": fill("f0", "by-hand", 5, "5", "400"),
+        "f1": fill("f1", "o1", 6, "10", "400"),
+        "s1": split("s1", 60, gone),
+        "s2": split("s2", 63, came),
+    }
+    for page in pages.split(","):
+        journal.book(ACCOUNT, [entries[name] for name in page.split()])
+    assert (holding(journal).qty, holding(journal).cost) == (Decimal(mine), Decimal(4000))
+    assert journal.foreign(ACCOUNT) == {"SPY": Decimal(mine) / 2}
+
+
+def test_between_the_two_entries_of_a_split_nothing_is_the_agents_or_lost(journal: AnyJournal) -> None:
+    """The exchange shows no shares then: that is explained, and no holding is touched."""
+    send(journal, "a", "o1")
+    journal.book(ACCOUNT, [fill("f1", "o1", 6, "10", "400"), split("s1", 60, "-10")])
+    assert holding(journal).qty == 10
+    assert journal.foreign(ACCOUNT) == {"SPY": Decimal(-10)}
+
+
 def test_a_split_that_comes_late_is_put_in_its_place(journal: AnyJournal) -> None:
     """The exchange books it by date, and it may be read after the day's first fills."""
     send(journal, "a", "o1")

@@ -144,7 +144,7 @@ def _act(desks: Sequence[Desk], difference: Difference) -> None:
     desk = desks[0]
     key = f"difference:{desk.account}:{difference.kind}:{difference.symbol}:{difference.ours}:{difference.theirs}"
     severity = _SEVERITY.get(difference.kind, Severity.WARNING)
-    if severity is Severity.CRITICAL:
+    if difference.kind is Kind.UNPROTECTED:
         key += _occasion(desk, difference)
     title = f"{desk.account}: {difference.kind.replace('_', ' ')} {difference.symbol}"
     text = f"{difference.words}\nLook: ztrade positions"

@@ -17,8 +17,8 @@ from ztrade.adapters.journal.booking import (
     Posting,
     check_entry,
     fold,
-    is_late,
     moves_shares,
+    needs_fold,
     post,
 )
 from ztrade.adapters.journal.rules import leg_of, related_ids
@@ -164,7 +164,7 @@ class MemoryBooks:
 
     def _book_symbol(self, account: str, symbol: str, entries: Sequence[Entry]) -> list[Fill]:
         book = self._books.setdefault((account, symbol), Book(symbol))
-        if is_late(book, entries):
+        if needs_fold(book, entries):
             postings = self._rebuild(account, symbol)
         else:
             in_order = sorted(entries, key=lambda entry: entry.key)

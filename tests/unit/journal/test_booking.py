@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from tests.contract.journals import at, fill
-from ztrade.adapters.journal.booking import Book, Entry, Owner, check_entry, fold, is_late, moves_shares, post
+from ztrade.adapters.journal.booking import Book, Entry, Owner, check_entry, fold, moves_shares, needs_fold, post
 from ztrade.domain.types import Activity, Leg, Side
 from ztrade.errors import DataError
 
@@ -30,14 +30,14 @@ def test_folding_sorts_by_time_and_what_it_is_and_id() -> None:
     assert [posting.fill.id for posting in postings] == ["a", "b"]
 
 
-def test_an_entry_before_the_last_is_late() -> None:
+def test_an_entry_before_the_last_needs_fold() -> None:
     """It needs a new fold; one at the end does not, and an empty book knows no lateness."""
     book = Book("SPY")
-    assert not is_late(book, [BUY])
+    assert not needs_fold(book, [BUY])
     post(book, SELL)
-    assert is_late(book, [BUY])
-    assert is_late(book, [replace(BUY, activity=replace(BUY.activity, at=at(9), id="t"))])
-    assert not is_late(book, [replace(SELL, activity=replace(SELL.activity, id="t"))])
+    assert needs_fold(book, [BUY])
+    assert needs_fold(book, [replace(BUY, activity=replace(BUY.activity, at=at(9), id="t"))])
+    assert not needs_fold(book, [replace(SELL, activity=replace(SELL.activity, id="t"))])
 
 
 def test_foreign_shares_are_counted_apart() -> None:

@@ -21,8 +21,8 @@ from ztrade.adapters.journal.booking import (
     Posting,
     check_entry,
     fold,
-    is_late,
     moves_shares,
+    needs_fold,
     post,
 )
 from ztrade.adapters.journal.rules import related_ids
@@ -115,7 +115,7 @@ def _book_symbol(connection: sa.Connection, account: str, symbol: str, some: Seq
     unsorted = (Entry(activity, whose.get(activity.order_id or "")) for activity in some)
     entries = sorted(unsorted, key=lambda entry: entry.key)
     current = _load(connection, account, symbol)
-    if is_late(current, entries):
+    if needs_fold(current, entries):
         postings = _rebuild(connection, account, symbol)
     else:
         postings = [posting for entry in entries if (posting := post(current, entry)) is not None]

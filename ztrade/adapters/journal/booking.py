@@ -66,12 +66,16 @@ class Lot:
 
 @dataclass(slots=True)
 class Book:
-    """All shares of one account in one symbol; ``foreign`` are those that no agent owns, as far as the book says."""
+    """All shares of one account in one symbol; ``foreign`` are those that no agent owns, as far as the book says.
+
+    ``removed`` is what the first half of a split took, until its second half comes; within one fold only.
+    """
 
     symbol: str
     lots: dict[str, Lot] = field(default_factory=dict)
     foreign: Decimal = ZERO
     last: Key | None = None
+    removed: Decimal = ZERO
 
     def holding(self, agent: str) -> Holding:
         lot = self.lots.get(agent)
@@ -130,10 +134,10 @@ def fold(symbol: str, entries: Iterable[Entry]) -> tuple[Book, list[Posting]]:
     return book, [posting for posting in postings if posting is not None]
 
 
-def is_late(book: Book, entries: Iterable[Entry]) -> bool:
-    """Tell whether one of the entries belongs before what is in the book already."""
+def needs_fold(book: Book, entries: Iterable[Entry]) -> bool:
+    """Tell whether all must be folded anew: an entry belongs before what is booked, or may be half of a split."""
     last = book.last
-    return last is not None and any(entry.key < last for entry in entries)
+    return last is not None and any(entry.key < last or entry.activity.kind == "SPLIT" for entry in entries)
 
 
 def post(book: Book, entry: Entry) -> Posting | None:
@@ -228,13 +232,16 @@ def _travel(lot: Lot, after: Holding, fill: Fill) -> tuple[Lot, RoundTrip | None
 def _split(book: Book, entry: Entry) -> None:
     """Share a split's change of quantity out among the holders, in proportion.
 
-    What cannot be shared out is foreign, so that reconciliation finds it; a split that leaves nothing is none.
+    Alpaca books a split as two entries: all old shares go, and some minutes later the new ones come. What cannot be
+    shared out is foreign, so that reconciliation finds it; a first half stays so until the second one comes.
     """
-    change = entry.activity.qty or ZERO
+    change = (entry.activity.qty or ZERO) + book.removed
+    book.foreign, book.removed = book.foreign - book.removed, ZERO
     shares = {} if entry.seen else {agent: lot.holding.qty for agent, lot in book.lots.items() if lot.holding.qty}
     total = sum(shares.values(), ZERO) + max(book.foreign, ZERO)
     if not shares or change <= -total:
         book.foreign += change
+        book.removed = change if shares else ZERO
         return
     parts = {agent: (change * share / total).quantize(NANO) for agent, share in shares.items()}
     rest = change - sum(parts.values(), ZERO)

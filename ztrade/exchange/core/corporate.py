@@ -3,7 +3,8 @@
 A split multiplies shares, keeps their cost, and adjusts every resting order: shares not yet filled x ratio (whole ones
 where the order is in whole shares), prices / ratio, to the tick. Alpaca documents that it adjusts gtc limit orders and
 leaves complex orders as they are, which would let a bracket's stop fire at the first price in new terms; here all of
-them are adjusted. A fraction of a share that a reverse split leaves stays in the position.
+them are adjusted. A fraction of a share that a reverse split leaves stays in the position. As at Alpaca a split is two
+entries of the account book: all old shares go, the new ones come.
 """
 
 from __future__ import annotations
@@ -75,10 +76,11 @@ class Corporate:
         stake = self._state.stakes.get(symbol)
         if stake is None:
             return
-        change = (stake.qty * ratio).quantize(NANO, ROUND_FLOOR) - stake.qty
-        stake.qty += change
-        text = f"split {money_text(ratio)} new for 1 old {symbol}"
-        book_entry(self._state, self._settings, "SPLIT", ZERO, symbol=symbol, qty=change, description=text)
+        old, new = stake.qty, (stake.qty * ratio).quantize(NANO, ROUND_FLOOR)
+        stake.qty = new
+        for word, qty in (("REMOVE", -old), ("ADD", new)):
+            text = f"{word}, From QTY:{money_text(old)}, To QTY:{money_text(new)}"
+            book_entry(self._state, self._settings, "SPLIT", ZERO, symbol=symbol, qty=qty, description=text)
 
     def _split_order(self, order: OrderRecord, ratio: Decimal) -> None:
         if order.qty is not None:

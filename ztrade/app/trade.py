@@ -19,6 +19,7 @@ from ztrade.domain.identity import entry_id, exit_id
 from ztrade.domain.ledger import Claim, Holding, Intent, IntentState
 from ztrade.domain.orders import FINAL, check_adoption, state_of
 from ztrade.domain.reconcile import ENDING
+from ztrade.domain.schedule import is_market_open, market_day
 from ztrade.domain.types import Leg, Order, OrderClass, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from ztrade.errors import (
     AccessDenied,
@@ -43,6 +44,9 @@ _CANCEL_WAITS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 #: an entry that was planned longer than this before its first fill is not looked for
 LONGEST_REST = timedelta(days=7)
+
+#: exchange time that an order is given to arrive before the close
+ARRIVAL = timedelta(seconds=5)
 
 #: wall seconds before each further try of an exit that surely did not leave; its position has no stop meanwhile
 _EXIT_WAITS = (0.5, 1.0, 2.0)
@@ -91,7 +95,7 @@ def enter(
     Raises:
         NoEntry: a breaker tripped meanwhile, an order of the agent arrived late, it holds another symbol, or other
             agents of the account planned entries that nobody could see yet, and there is no room for all.
-        TemporaryError: what was seen is too old to trade on; nothing was sent.
+        TemporaryError: what was seen is too old to trade on, or the market closes; nothing was sent.
         as :func:`send`.
     """
 
@@ -108,6 +112,7 @@ def enter(
         if late > desk.unknown_grace:
             raise TemporaryError(f"{late.total_seconds():.0f} s passed between seeing the market and planning to enter")
         _check_room(desk, intent, asked, seen_wall)
+        _check_open(desk, asked.at)
 
     return send(desk, claim, Leg.ENTRY, request, now=now, last_look=look)
 
@@ -132,6 +137,19 @@ def _check_room(desk: Desk, mine: Intent, asked: risk.Check, seen_wall: datetime
     crowded = risk.crowded(asked, others)
     if crowded is not None:
         raise NoEntry(f"{crowded}, with what other agents are just entering", risk.DEPLOYED)
+
+
+def _check_open(desk: Desk, seen_at: datetime) -> None:
+    """Make sure that the market is open still, where a slot ran late or its questions took long.
+
+    What arrives after the close waits there, and buys at the next open, at a price that nobody has looked at. A cycle
+    lasts less than its interval: before that the clock, which may be a round trip away, is not asked.
+    """
+    session = desk.calendar.session(market_day(seen_at))
+    if is_market_open(session, seen_at + desk.agent.every):
+        return
+    if not is_market_open(session, desk.clock.now() + ARRIVAL):
+        raise TemporaryError("the market closes before the order would be there, and it would wait for the next open")
 
 
 def _nothing_more(_intent: Intent) -> None:

@@ -168,6 +168,32 @@ def test_a_halt_while_the_exchange_is_asked_before_the_submit_stops_the_order(be
     assert bench.orders() == []
 
 
+@pytest.mark.parametrize("planned_at", [389.95, 390.2])
+def test_an_entry_that_would_arrive_after_the_close_is_not_sent(bench: Bench, planned_at: float) -> None:
+    """The day's last slot ran late: at the exchange the order would wait, and buy at tomorrow's open at any price."""
+    bench.at(389.5)
+    bench.strategy.say = BUY
+
+    def slow() -> None:
+        bench.at(planned_at)
+
+    bench.exchange.before["quote"] = slow
+    record = run_cycle(bench.desk, slot=OPEN + 385 * MINUTE)
+    assert record is not None
+    assert record.outcome is Outcome.FAILED
+    assert "the market closes" in record.reason
+    assert bench.orders() == []
+
+
+def test_an_entry_in_the_last_minute_is_sent(bench: Bench) -> None:
+    """It arrives while the market is open."""
+    bench.at(389.5)
+    bench.strategy.say = BUY
+    record = run_cycle(bench.desk, slot=OPEN + 385 * MINUTE)
+    assert record is not None
+    assert record.outcome is Outcome.ENTERED
+
+
 def test_a_cycle_that_comes_when_the_next_is_due_is_missed(bench: Bench) -> None:
     """A late message must not trade on an old slot."""
     bench.at(35)

@@ -18,6 +18,8 @@ from ztrade.errors import ConfigError, JournalUnavailable
 
 #: "ztrade", so that nobody else's advisory lock is meant
 _PG_LOCK = 0x7A7472616465
+#: a server whose machine is gone is noticed after half a minute, not after the quarter of an hour of the kernel's own
+_LOST = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 
 
 class Database:
@@ -152,7 +154,7 @@ def _synchronize(connection: sa.Connection, level: str) -> None:
 
 
 def _postgres(url: sa.URL, busy: float) -> sa.Engine:
-    waits = {"connect_timeout": 10, "options": f"-c lock_timeout={int(busy * 1000)}"}
+    waits = {"connect_timeout": 10, "options": f"-c lock_timeout={int(busy * 1000)}", **_LOST}
     try:
         # whatever the server's default is: a writer that has waited for others must see what they wrote
         return sa.create_engine(url, pool_pre_ping=True, connect_args=waits, isolation_level="READ COMMITTED")

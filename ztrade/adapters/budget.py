@@ -185,6 +185,6 @@ def _wait(
     while wait := attempt():
         if monotonic() + wait > give_up:
             raise RateLimited(
-                f"the account's request budget is used up for {wait:.1f} s", retry_after=timedelta(seconds=wait)
+                "the account's request budget is used up, for less than a minute", retry_after=timedelta(seconds=wait)
             )
         sleep(wait)

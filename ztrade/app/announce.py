@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from ztrade.app.desk import Desk
 from ztrade.app.tell import say
-from ztrade.domain.ledger import CycleRecord, Fill, Outcome, Proposal, ProposalState, RoundTrip
+from ztrade.domain.ledger import CycleKind, CycleRecord, Fill, Outcome, Proposal, ProposalState, RoundTrip
 from ztrade.domain.messages import Message, Severity
 from ztrade.domain.types import Leg, OrderStatus, Side
 
@@ -77,7 +77,18 @@ def _of_outcome(desk: Desk, record: CycleRecord) -> Message:
     # agents may have several slots a minute, and two messages that read the same look like one told twice
     at = f"{record.slot:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
     title = f"{record.outcome} at {at} UTC"
-    return _message(desk, severity, f"outcome:{record.cycle_id}", title, text)
+    return _message(desk, severity, f"outcome:{_occasion(record)}", title, text)
+
+
+def _occasion(record: CycleRecord) -> str:
+    """Return what is told once: each slot; of cycles between them, each reason once an hour.
+
+    A halt that is to close a position tries every few seconds, and an exchange that refuses the sale says the same to
+    all of them.
+    """
+    if record.kind is CycleKind.SLOT:
+        return record.cycle_id
+    return f"{record.agent}:{record.slot:%Y-%m-%d %H}:{record.reason}"
 
 
 def _of_proposal(desk: Desk, proposal: Proposal) -> Message:

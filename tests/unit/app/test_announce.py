@@ -8,12 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.app.desks import AGENT, BUY, LEAVE, OPEN, Bench
+from tests.unit.app.desks import AGENT, BUY, LEAVE, OPEN, Bench, failing
 from ztrade.app.announce import BACK, Announcer
-from ztrade.domain.ledger import CycleKind, Fill, IntentState, Outcome, ProposalState
+from ztrade.app.flatten import flatten
+from ztrade.domain.ledger import CycleKind, Fill, IntentState, Outcome, ProposalState, Wish
 from ztrade.domain.messages import Message, Severity
 from ztrade.domain.types import OrderStatus
-from ztrade.errors import JournalUnavailable
+from ztrade.errors import JournalUnavailable, Rejected
 
 
 def told(bench: Bench, key: str = "") -> list[Message]:
@@ -44,6 +45,21 @@ def test_a_trade_is_told_when_it_begins_and_when_it_ends() -> None:
     (trip,) = bench.journal.round_trips(agent="spy")
     assert told(bench, "fill:")[1].title.endswith(f"at {trip.exit_price:.2f}: {trip.pnl:+.2f} dollars (dry run)")
     assert len(told(bench)) == 2
+
+
+def test_a_sale_that_is_refused_at_each_try_of_a_flattening_is_one_message_an_hour() -> None:
+    """It is tried every few seconds: what else is left is told by the flattening itself."""
+    bench = Bench()
+    bench.cycle(30, BUY)
+    bench.cycle(35)
+    bench.exchange.before["submit"] = failing(Rejected("this asset is not fractionable"))
+    wish = Wish("20220822T143500Z", flatten=True)
+    for minutes in (36, 36.1, 36.2, 100):
+        bench.at(minutes)
+        assert "not fractionable" in flatten(bench.desk, wish, OPEN).why
+        announce(bench, minutes)
+    assert [record.outcome for record in bench.journal.cycles(kind=CycleKind.EXTRA)] == [Outcome.REJECTED] * 4
+    assert len(told(bench, "outcome:")) == 2
 
 
 class InParts:

@@ -25,6 +25,12 @@ def _load(path: Path | None) -> Config:
     return load_config(path)
 
 
+def _load_main(path: Path | None) -> Config:
+    from ztrade.config import load_main
+
+    return load_main(path)
+
+
 def _runtime(config: Config) -> Runtime:
     from ztrade.bootstrap import Runtime
 
@@ -77,6 +83,12 @@ def _state_elsewhere(state: Path) -> bool:
     return units.state_elsewhere(state)
 
 
+def _units_state(config: Path) -> Path | None:
+    from ztrade.service import units
+
+    return units.state_of(config)
+
+
 def _stack_runs(config: Config) -> bool:
     from ztrade.service.supervisor import Supervisor, lock_file
 
@@ -107,11 +119,13 @@ class App:
     config_path: Path | None = None
     state: Path | None = None
     load: Callable[[Path | None], Config] = _load
+    load_main: Callable[[Path | None], Config] = _load_main
     make_runtime: Callable[[Config], Runtime] = _runtime
     open_journal: Callable[[Config], Journal] = _journal
     programs: Callable[[Config, Taken], Sequence[ProgramStatus]] = _programs
     units: Callable[[Config], Sequence[Unit]] = _units
     state_elsewhere: Callable[[Path], bool] = _state_elsewhere
+    units_state: Callable[[Path], Path | None] = _units_state
     calendar: Callable[[], Calendar] = _calendar
     calendar_kept: Callable[[Config], Calendar] = _calendar_kept
     doorbell: Callable[[Config], Doorbell] = _doorbell
@@ -123,7 +137,17 @@ class App:
         Raises:
             ConfigError: something in it is wrong.
         """
-        config = self.load(self.config_path)
+        return self._here(self.load(self.config_path))
+
+    def main_file(self) -> Config:
+        """Read the main file alone: what needs no agents goes on where one of their files is wrong.
+
+        Raises:
+            ConfigError: something in it is wrong.
+        """
+        return self._here(self.load_main(self.config_path))
+
+    def _here(self, config: Config) -> Config:
         return config.with_state(self.state) if self.state else config
 
     @contextmanager

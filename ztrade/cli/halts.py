@@ -13,12 +13,13 @@ import click
 from ztrade.cli.context import App, pass_app
 from ztrade.cli.output import visible
 from ztrade.cli.proposals import whoami
-from ztrade.config import EMBEDDED
+from ztrade.config import EMBEDDED, default_config_path
 from ztrade.domain.agent import canonical_name
 from ztrade.domain.identity import stamp
 from ztrade.domain.ledger import HaltRecord, Wish, agent_scope
 from ztrade.domain.messages import Message, Severity
 from ztrade.errors import ConfigError, ZtradeError
+from ztrade.service.access_files import agent_names
 from ztrade.service.units import STATE
 
 if TYPE_CHECKING:
@@ -31,21 +32,45 @@ ALL = "ALL"
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the flags are; ``config`` is None where it is broken, which must not keep anyone from halting."""
+    """Where the flags are; a configuration that is ``broken`` (why, in words) must not keep anyone from halting.
+
+    ``config`` is then without agents, and None where even the main file is wrong.
+    """
 
     state: Path
     config: Config | None
+    broken: str = ""
 
 
 def _place(app: App, agent: str | None) -> tuple[_Place, str]:
     try:
         config = app.config()
-    except ConfigError:
-        if app.state is None:
-            raise
-        return _Place(app.state, None), ALL if agent is None else canonical_name(agent)
+    except ConfigError as error:
+        return _among_the_broken(app, agent, error)
     name = config.agent(agent).name if agent is not None else ALL
     return _Place(config.state_dir, config), name
+
+
+def _among_the_broken(app: App, agent: str | None, error: ConfigError) -> tuple[_Place, str]:
+    """Find the flags without what is wrong: most often one agent's file, and what runs has read the one before."""
+    name = ALL if agent is None else canonical_name(agent)
+    try:
+        config = app.main_file()
+    except ConfigError:
+        return _Place(_known_state(app, error), None, str(error)), name
+    known = sorted(set(agent_names(config).values()))
+    if agent is not None and known and name not in known:
+        raise ConfigError(f"agent {agent!r}", "there is no such agent", fix=f"known agents: {', '.join(known)}")
+    return _Place(config.state_dir, config, str(error)), name
+
+
+def _known_state(app: App, error: ConfigError) -> Path:
+    """Return where the flags are whatever the files say. Raises ConfigError: nobody can tell."""
+    state = app.state or app.units_state((app.config_path or default_config_path()).absolute())
+    if state is None:
+        fix = f"{error.fix or 'mend it'}; or say where the flags are: ztrade --state DIR halt"
+        raise ConfigError(error.where, error.what, error.why, fix) from None
+    return state
 
 
 def _warn_elsewhere(app: App, place: _Place, verb: str, agent: str | None) -> None:
@@ -58,9 +83,11 @@ def _warn_elsewhere(app: App, place: _Place, verb: str, agent: str | None) -> No
 
 def _write(app: App, place: _Place, write: Callable[[Journal], None]) -> None:
     """Write the journal's records; a failure is said, and changes nothing about the flag."""
+    if place.broken:
+        click.echo(f"warning: the configuration is broken: {place.broken}", err=True)
     if place.config is None:
         words = "nobody can tell whether there is such an agent, and the journal has no record of this"
-        click.echo(f"warning: the configuration is broken: {words}", err=True)
+        click.echo(f"warning: {words}", err=True)
         return
     try:
         with app.journal(place.config) as journal:
@@ -135,8 +162,10 @@ def release(app: App, agent: str | None) -> int:
     from ztrade.adapters.clock import SystemClock
     from ztrade.adapters.halts import FileHalts
 
-    place, name = _place(app, agent)
-    halts = FileHalts(place.state)
+    # not without the agents, as a halt: their breakers would trip again by what they measured before
+    config = app.config()
+    place, halts = _Place(config.state_dir, config), FileHalts(config.state_dir)
+    name = ALL if agent is None else _stopped(config, halts, agent)
     try:
         found = halts.release(name)
     except OSError as error:
@@ -148,20 +177,25 @@ def release(app: App, agent: str | None) -> int:
     for kind, reason in found.items():
         click.echo(visible(f"{_who(name)} was {kind}: {reason}"))
     click.echo(f"{_who(name)} released")
-    _write(app, place, lambda journal: _released(journal, place.config, name, SystemClock().wall(), found))
+    _write(app, place, lambda journal: _released(journal, config, name, SystemClock().wall(), found))
     for more in (halts.reason(name), halts.reducing(name)):
         if name != ALL and more:
             click.echo(visible(f"but all agents are stopped: {more}; `ztrade release` takes that back"))
     return 0
 
 
-def _released(journal: Journal, config: Config | None, name: str, at: datetime, found: Mapping[str, str]) -> None:
+def _stopped(config: Config, halts: FileHalts, agent: str) -> str:
+    """Return whom to release: an agent, or one that is no more and whose flag is still there. Raises ConfigError."""
+    name = canonical_name(agent)
+    return name if name in {*halts.active(), *halts.active_reducing()} else config.agent(agent).name
+
+
+def _released(journal: Journal, config: Config, name: str, at: datetime, found: Mapping[str, str]) -> None:
     """Write the release down, tell of it, and let the agents' breakers measure anew from here."""
     for record in journal.halts():
         if record.agent == name:
             journal.record_halt(replace(record, released_at=at))
-    agents = list(config.agents.values()) if config else []
-    for agent in agents:
+    for agent in config.agents.values():
         if name in {ALL, agent.name}:
             account = EMBEDDED if agent.dry_run else agent.account
             journal.release(agent.name)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ztrade.domain.agent import canonical_name
 from ztrade.errors import TemporaryError
 
 #: present exactly where systemd is the machine's first process (sd_booted(3))
 BOOTED = Path("/run/systemd/system")
 TARGET = "ztrade.target"
-#: what the units write, as the package has them
-STATE = Path("/var/lib/ztrade")
+#: what the units write, and read, as the package has them
+STATE, CONFIG = Path("/var/lib/ztrade"), Path("/etc/ztrade/ztrade.toml")
 #: where enabling makes its links
 LINKS = Path("/etc/systemd/system")
 #: where the package, and `ztrade deploy`, put units
@@ -56,9 +57,9 @@ class Unit:
 
     @property
     def agent(self) -> str | None:
-        """The agent whose worker this is; None for other programs."""
+        """The agent whose worker this is, however its unit spells it; None for other programs."""
         is_worker = self.id.startswith(_WORKER) and self.id.endswith(_SERVICE)
-        return self.id.removeprefix(_WORKER).removesuffix(_SERVICE) if is_worker else None
+        return canonical_name(self.id.removeprefix(_WORKER).removesuffix(_SERVICE)) if is_worker else None
 
     @property
     def is_enabled(self) -> bool:
@@ -74,7 +75,8 @@ def unit_of(program: str) -> str:
 def program_of(unit: str) -> str:
     """Return the program of a unit, the other way round."""
     plain = unit.removesuffix(_SERVICE)
-    return f"worker-{plain.removeprefix(_WORKER)}" if plain.startswith(_WORKER) else plain.removeprefix("ztrade-")
+    instance = plain.removeprefix(_WORKER)
+    return f"worker-{canonical_name(instance)}" if instance != plain else plain.removeprefix("ztrade-")
 
 
 def runs_here() -> bool:
@@ -84,8 +86,17 @@ def runs_here() -> bool:
 
 def state_elsewhere(state_dir: Path, booted: Path = BOOTED, places: Iterable[Path] = UNIT_PLACES) -> bool:
     """Tell whether units are installed that use another state directory: theirs is fixed, whatever a file says."""
-    installed = booted.is_dir() and any((place / TARGET).exists() for place in places)
-    return installed and state_dir.resolve() != STATE.resolve()
+    return installed(booted, places) and state_dir.resolve() != STATE.resolve()
+
+
+def state_of(config: Path, booted: Path = BOOTED, places: Iterable[Path] = UNIT_PLACES) -> Path | None:
+    """Return the state directory of the installed units where ``config`` is their file, whatever is in it."""
+    return STATE if config == CONFIG and installed(booted, places) else None
+
+
+def installed(booted: Path = BOOTED, places: Iterable[Path] = UNIT_PLACES) -> bool:
+    """Tell whether systemd is this machine's first process, and has ztrade's units."""
+    return booted.is_dir() and any((place / TARGET).exists() for place in places)
 
 
 def call(arguments: Sequence[str]) -> str:

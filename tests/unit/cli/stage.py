@@ -82,6 +82,10 @@ class Stage:
     def __init__(self, folder: Path, *, manual: bool = False) -> None:
         shutil.copytree(SHIPPED, folder / "etc")
         self.path, self.state = folder / "etc" / "ztrade.toml", folder / "state"
+        #: what --state says
+        self.said_state: Path | None = self.state
+        #: where the machine's units have their state, whatever the file says
+        self.units_state: Path | None = None
         self.bench = Bench(replace(AGENT, manual=manual))
         self.broken: set[str] = set()
         self.programs: Sequence[ProgramStatus] = ()
@@ -118,7 +122,7 @@ class Stage:
         """Run ``ztrade ARGUMENTS``."""
         app = App(
             self.path,
-            self.state,
+            self.said_state,
             load=load_config,
             make_runtime=lambda config: BenchRuntime(self, config),  # type: ignore[arg-type, return-value]
             open_journal=self._journal,
@@ -126,6 +130,7 @@ class Stage:
             units=lambda _config: self.units,
             doorbell=self._doorbell,
             state_elsewhere=lambda _state: self.elsewhere,
+            units_state=lambda _config: self.units_state,
             calendar_kept=lambda _config: CALENDAR,
             calendar=lambda: CALENDAR,
             quiet=lambda: None,

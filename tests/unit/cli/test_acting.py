@@ -198,6 +198,61 @@ def test_halting_one_works_with_a_broken_configuration_too(stage: Stage) -> None
     assert FileHalts(stage.state).reason("tsla") is None
 
 
+def spoil_tsla(stage: Stage) -> None:
+    """Leave a mistake in another agent's file, as an editor does while everything runs on what was there before."""
+    stage.said_state = None
+    stage.path.write_text(f'state_dir = "{stage.state}"\n{stage.path.read_text()}')
+    (stage.path.parent / "agents" / "tsla.toml").write_text("capital = lots")
+
+
+@pytest.mark.parametrize("words", [(), ("spy",), ("agent_tsla", "--flatten")])
+def test_halting_works_with_a_mistake_in_an_agents_file(stage: Stage, words: tuple[str, ...]) -> None:
+    """Nobody needs to know of --state: the main file says where the flags are, and the journal has its record."""
+    spoil_tsla(stage)
+    result = stage.run("halt", *words)
+    assert result.exit_code == 0, result.stderr
+    assert "warning: the configuration is broken: " in result.stderr
+    assert "tsla.toml" in result.stderr
+    name = words[0].removeprefix("agent_") if words else "ALL"
+    assert list(FileHalts(stage.state).active()) == [name]
+    assert [record.agent for record in stage.bench.journal.halts()] == [name]
+
+
+def test_a_misspelt_name_halts_nobody_though_a_file_has_a_mistake(stage: Stage) -> None:
+    """The files' names are known, whatever is in them."""
+    spoil_tsla(stage)
+    assert "known agents: aapl, spy, tsla" in one_error(stage.run("halt", "sppy"), 2)
+    assert not FileHalts(stage.state).active()
+
+
+def test_halting_works_with_a_broken_main_file_where_units_say_their_state(stage: Stage) -> None:
+    """Theirs is fixed; elsewhere nobody can tell, and the error says how to."""
+    stage.said_state = None
+    stage.path.write_text("nonsense = ")
+    assert "ztrade --state DIR halt" in one_error(stage.run("halt", "spy"), 2)
+    stage.units_state = stage.state
+    assert stage.run("halt", "spy").exit_code == 0
+    assert list(FileHalts(stage.state).active()) == ["spy"]
+
+
+def test_a_release_needs_the_agents(stage: Stage) -> None:
+    """Released without a look at its breakers it would trip again; the halt stands until the file is mended."""
+    stage.run("halt", "spy")
+    spoil_tsla(stage)
+    assert "tsla.toml" in one_error(stage.run("release", "spy"), 2)
+    assert list(FileHalts(stage.state).active()) == ["spy"]
+
+
+@pytest.mark.parametrize("kind", ["halts", "reducing"])
+def test_the_halt_of_an_agent_that_is_no_more_is_taken_back(stage: Stage, kind: str) -> None:
+    """Its file is gone; its flag is not, and `status` and `doctor` go on naming it."""
+    (stage.state / kind).mkdir(parents=True)
+    (stage.state / kind / "qqq").write_text("a look\n")
+    assert stage.run("release", "agent_qqq").exit_code == 0
+    assert list((stage.state / kind).iterdir()) == []
+    assert "known agents" in one_error(stage.run("release", "qqq"), 2)
+
+
 def test_halting_an_unknown_agent_halts_nobody(stage: Stage) -> None:
     """A misspelt name must not look as if it had worked."""
     assert "known agents" in one_error(stage.run("halt", "sppy"), 2)

@@ -11,7 +11,7 @@ from tests.unit.cli.units import block, unit
 from ztrade.errors import TemporaryError
 from ztrade.service.doorbell import Consuming
 from ztrade.service.states import ProgramStatus, of_units
-from ztrade.service.units import STATE, call, linked, look, program_of, state_elsewhere, unit_of
+from ztrade.service.units import CONFIG, STATE, call, linked, look, program_of, state_elsewhere, state_of, unit_of
 
 WAITS = {"spy": Consuming(True, "waits at its queues"), "tsla": Consuming(False, "does not take messages")}
 
@@ -61,6 +61,21 @@ def test_a_worker_consumes_by_its_connection_not_by_its_word() -> None:
     assert judged("ztrade-worker@spy.service").consuming is True
     deaf = judged("ztrade-worker@tsla.service")
     assert (deaf.fine, deaf.consuming, deaf.detail) == (False, False, "does not take messages (consuming)")
+
+
+def test_a_unit_with_the_older_spelling_is_the_same_agents() -> None:
+    """`agent_spy.toml` and its unit: one worker, and not an agent without one beside a worker without an agent."""
+    (found,) = of_units([unit("ztrade-worker@agent_spy.service")], ["spy"], WAITS, {})
+    assert (found.name, found.consuming, found.fine) == ("worker-spy", True, True)
+
+
+def test_the_state_of_units_is_known_without_their_configuration(tmp_path: Path) -> None:
+    """Where they are installed, and for the file that they read; of any other nobody can tell."""
+    (tmp_path / "ztrade.target").touch()
+    assert state_of(CONFIG, booted=tmp_path, places=[tmp_path]) == STATE
+    assert state_of(tmp_path / "ztrade.toml", booted=tmp_path, places=[tmp_path]) is None
+    assert state_of(CONFIG, booted=tmp_path / "not", places=[tmp_path]) is None
+    assert state_of(CONFIG, booted=tmp_path, places=[]) is None
 
 
 def test_with_redis_down_nobody_can_tell() -> None:

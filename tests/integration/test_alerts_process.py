@@ -210,6 +210,18 @@ def test_a_mistake_about_a_channel_stops_no_keeper(office: Office) -> None:
     assert "verysecret" not in done.stderr + done.stdout + office.said()
 
 
+def test_a_keeper_that_cannot_start_says_so_and_sends_what_waits(office: Office) -> None:
+    """One agent's file with a mistake, and a reboot at night: nobody else would tell that nothing runs any more."""
+    office.tell(1, Severity.CRITICAL)
+    (office.folder / "etc" / "agents" / "tsla.toml").write_text("capital = lots")
+    assert office.start().wait(90) == 2
+    assert "tsla.toml" in office.said()
+    assert office.waiting() == 0
+    assert any("the keeper cannot start" in body and "tsla.toml" in body for body in office.posted())
+    assert any("title 1" in body for body in office.posted())
+    assert len(office.box.got) == 2
+
+
 def test_the_channels_are_tried_by_hand(office: Office) -> None:
     """Both, from the command line, without a keeper."""
     done = office.run("alerts", "test", "--json")

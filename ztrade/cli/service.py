@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ import click
 from ztrade.cli.context import App, pass_app
 from ztrade.cli.logs import logs
 from ztrade.cli.output import json_option, show, warn
+from ztrade.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ztrade.config import Config
     from ztrade.service.stack import Started
     from ztrade.service.states import ProgramStatus
 
@@ -54,7 +57,7 @@ def keeper(app: App) -> None:
     from ztrade.service.worker import one_thread_each
 
     one_thread_each()
-    config = app.config()
+    config = _config_of_keeper(app)
     logs.start(config, "keeper")
     with app.runtime(config) as runtime:
         told = supervision()
@@ -68,6 +71,21 @@ def keeper(app: App) -> None:
 
         with postmen(runtime):
             run_keeper(Keeper(runtime, Health(looker(config)), alive=alive))
+
+
+def _config_of_keeper(app: App) -> Config:
+    """Read the configuration; a mistake in an agent's file is told by who else would tell of it, then raised."""
+    try:
+        return app.config()
+    except ConfigError as error:
+        from ztrade.service import last_words, logs, names
+
+        with suppress(ConfigError):
+            main = app.main_file()
+            logs.start(main, names.KEEPER)
+            with app.runtime(main) as runtime:
+                last_words.say(runtime, error)
+        raise
 
 
 @click.command()

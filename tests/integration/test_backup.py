@@ -107,11 +107,28 @@ def test_the_command_names_the_copy_and_keeps_the_newest(config: Config) -> None
         (place / f"journal-2022080{day}T000000Z.db").touch()
     (place / "mine.txt").touch()
     (place / ".journal-20220806T000000Z.db.77").touch()
+    os.utime(place / ".journal-20220806T000000Z.db.77", (0, 0))
     made = backup(config, "--keep", "3")
     assert sorted(path.name for path in place.iterdir()) == sorted(
         ["journal-20220804T000000Z.db", "journal-20220805T000000Z.db", made.name, "mine.txt"]
     )
     assert made.stat().st_mode & 0o007 == 0, "strangers do not read what was traded"
+
+
+def test_a_copy_that_is_being_made_is_left_alone(config: Config) -> None:
+    """The timer's, while a person makes one of their own: it must not lose its file under its hands."""
+    place = config.state_dir / "backups"
+    place.mkdir()
+    others = place / ".journal-20220806T000000Z.db.77"
+    others.touch()
+    backup(config)
+    assert others.exists()
+
+
+def test_a_mistake_in_an_agents_file_loses_no_backup(config: Config) -> None:
+    """The journal is copied by what the main file says."""
+    (config.path.parent / "agents" / "spy.toml").write_text("capital = lots")
+    assert backup(config).exists()
 
 
 def test_root_s_files_are_the_services_in_a_shared_folder(config: Config) -> None:

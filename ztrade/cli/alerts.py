@@ -32,7 +32,7 @@ def test_channels(app: App, channel: str | None, as_json: bool) -> int:
     from ztrade.alerting import channels
 
     app.quiet()
-    config = app.config()
+    config = app.main_file()
     found = channels(config)
     if channel is not None and channel not in found:
         known = ", ".join(found) or "none"
@@ -68,7 +68,7 @@ def _tried(channel: AlertChannel, name: str, at: datetime) -> Record:
 def list_alerts(app: App, state: str | None, limit: int, as_json: bool) -> None:
     """List messages, oldest first, with what became of each on each channel."""
     app.quiet()
-    with app.journal(app.config()) as journal:
+    with app.journal(app.main_file()) as journal:
         found = journal.outbox.deliveries(100_000 if state else limit)
     records = [record for message, some in found for record in _records(message, some)]
     chosen = [record for record in records if state in (None, record["state"])][-limit:]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from ztrade.config import Config
 
 PREFIX = "journal-"
+#: longer than any copy takes: the evening's and a person's may run at once
+ENDED = timedelta(hours=6)
 
 
 @click.command()
@@ -29,16 +33,26 @@ def backup(app: App, folder: Path | None, keep: int) -> None:
     from ztrade.adapters.clock import SystemClock
     from ztrade.adapters.journal.backup import copy
 
-    config = app.config()
+    # a mistake in an agent's file is no reason to lose the nightly copy
+    config = app.main_file()
     place = folder or config.state_dir / "backups"
-    target = place / f"{PREFIX}{SystemClock().wall():%Y%m%dT%H%M%SZ}.db"
+    now = SystemClock().wall()
+    target = place / f"{PREFIX}{now:%Y%m%dT%H%M%SZ}.db"
     _make(place)
-    for left in place.glob(f".{PREFIX}*"):
-        left.unlink()  # of a copy that was ended half-way; each is as large as the journal
+    for left in _left_behind(place, now):
+        left.unlink(missing_ok=True)
     copy(config.journal_url, target)
     click.echo(str(target))
     for old in sorted(place.glob(f"{PREFIX}*.db"))[:-keep]:
         old.unlink()
+
+
+def _left_behind(place: Path, now: datetime) -> Iterator[Path]:
+    """Yield what copies that were ended half-way left, each as large as the journal; not one that is being made."""
+    with suppress(FileNotFoundError):
+        for left in place.glob(f".{PREFIX}*"):
+            if now.timestamp() - left.stat().st_mtime > ENDED.total_seconds():
+                yield left
 
 
 def _make(place: Path) -> None:
@@ -62,7 +76,7 @@ def restore(app: App, file: Path, by: str) -> None:
     from ztrade.adapters.halts import ALL, FileHalts
     from ztrade.adapters.journal.backup import check, journal_file, put_back, users
 
-    config = app.config()
+    config = app.main_file()
     check(file)
     journal = journal_file(config.journal_url)
     if in_use := [*_running(config), *(f"process {pid}" for pid in users(journal))]:

@@ -42,6 +42,16 @@ def test_an_operator_looks_and_halts(running: lab.Machine) -> None:
     assert running.run("cat", "/etc/ztrade/credentials/credentials.toml", user=OPERATOR, check=False).returncode != 0
 
 
+def test_an_operator_who_may_not_read_the_journal_is_told_so(running: lab.Machine) -> None:
+    """With a journal of their own journalctl would show nothing, as if the worker had never said anything."""
+    running.run("logger", "a line of olga's", user=OPERATOR)
+    wait_for(lambda: "olga's" in running.run("journalctl", "-q", user=OPERATOR, check=False).stdout, 20, "her line")
+    for words in (("spy",), ("spy", "--json")):
+        done = running.run("ztrade", "logs", *words, user=OPERATOR, check=False)
+        assert done.returncode == 1
+        assert "a member of group systemd-journal" in done.stderr
+
+
 def test_a_stranger_sees_nothing(running: lab.Machine) -> None:
     """Neither state nor sockets are open to everybody."""
     for command in ("cycles", "status", "doctor", "alerts list"):

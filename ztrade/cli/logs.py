@@ -22,6 +22,7 @@ from ztrade.cli.options import Ago
 from ztrade.domain.agent import canonical_name
 from ztrade.errors import ConfigError, TemporaryError
 from ztrade.service import journal_reader
+from ztrade.service.access_files import agent_names
 from ztrade.service.log_reader import LEVELS, POLL_SECONDS, LogFile, Wanted, as_record, log_files, new_lines
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 #: lines that are shown where nobody said how many, nor since when
 USUAL = 40
+CLOSED = "the journal cannot be read; fix: be root, or a member of group systemd-journal, and log in again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ def logs(
     as_json: bool,
 ) -> int:
     """Show the last lines of a program's log, or of all of them: from the journal, or from files."""
-    config = app.config()
+    # what failed because of a file is read about here
+    config = app.main_file()
     count = USUAL if lines is None and since is None else lines
     request = Request(name, Wanted(count, since, priority), follow, as_json)
     units = app.units(config)
@@ -71,6 +74,8 @@ def logs(
 
 def _from_journal(config: Config, units: Sequence[Unit], request: Request) -> int:
     programs = _programs(request.name, config, units)
+    if not journal_reader.is_readable():
+        raise TemporaryError(CLOSED)
     wanted = request.wanted
     words = journal_reader.command(
         programs,
@@ -87,7 +92,7 @@ def _from_journal(config: Config, units: Sequence[Unit], request: Request) -> in
     except FileNotFoundError:
         raise TemporaryError("the units log to the journal, and there is no journalctl to read it") from None
     if code > 0:
-        raise TemporaryError("the journal cannot be read; fix: be root, or a member of group systemd-journal")
+        raise TemporaryError(CLOSED)
     return 0
 
 
@@ -134,7 +139,7 @@ def _programs(name: str | None, config: Config, units: Sequence[Unit]) -> list[s
         return []
     if name == "worker":
         return ["worker-*"]
-    known = {unit.name for unit in units if unit.exists} | {f"worker-{agent}" for agent in config.agents}
+    known = {unit.name for unit in units if unit.exists} | {f"worker-{agent}" for agent in agent_names(config).values()}
     for wanted in (name, f"worker-{canonical_name(name)}"):
         if wanted in known:
             return [wanted]

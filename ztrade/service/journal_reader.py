@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ztrade.service.units import Unit, program_of, unit_of
@@ -12,10 +14,17 @@ from ztrade.service.units import Unit, program_of, unit_of
 LEVELS: Mapping[str, int] = {"error": 3, "warning": 4, "info": 6, "debug": 7}
 _WORDS = {0: "critical", 1: "critical", 2: "critical", 3: "error", 4: "warning", 5: "info", 6: "info", 7: "debug"}
 
+#: where journald keeps its files
+PLACES = (Path("/var/log/journal"), Path("/run/log/journal"))
+
+
+def _may_read(file: Path) -> bool:
+    return os.access(file, os.R_OK)
+
 
 def command(
     programs: Sequence[str],
-    units: Iterable[Unit],
+    units: Sequence[Unit],
     *,
     lines: int | None,
     since: datetime | None,
@@ -34,13 +43,23 @@ def command(
     words = ["journalctl", "--no-pager", "--quiet"]
     # with the plus, what systemd itself says of the units is shown, too
     words += [f"--namespace=+{name}" for name in sorted(namespaces)[:1]]
-    words += [f"--unit={unit_of(program)}" for program in programs] or ["--unit=ztrade-*"]
+    known = {unit.name: unit.id for unit in units if unit.exists}
+    words += [f"--unit={known.get(program, unit_of(program))}" for program in programs] or ["--unit=ztrade-*"]
     words += [f"--lines={'all' if lines is None else lines}"]
     words += [f"--since=@{since.timestamp():.0f}"] if since else []
     words += [f"--priority={LEVELS[priority]}"] if priority else []
     words += ["--follow"] if follow else []
     words += ["--output=json", "--all"] if as_json else ["--output=short-iso"]
     return words
+
+
+def is_readable(places: Iterable[Path] = PLACES, may: Callable[[Path], bool] = _may_read) -> bool:
+    """Tell whether this user may read the system's journal.
+
+    journalctl itself shows who may not, and has a journal of their own, nothing at all, as if nothing had been written.
+    """
+    files = [file for place in places for file in place.glob("*/system.journal")]
+    return not files or any(map(may, files))
 
 
 def record(line: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.cli.stage import Stage, one_error
 from tests.unit.cli.units import unit
+from ztrade.service.journal_reader import is_readable
 
 ENTRY = {
     "MESSAGE": "cycle_done: held (outcome=held)",
@@ -69,6 +70,22 @@ def test_options_are_journalctls(units: Stage, tmp_path: Path, words: list[str],
     assert expected in asked(tmp_path)
 
 
+def test_a_unit_with_the_older_spelling_is_found_by_the_agents_name(units: Stage, tmp_path: Path) -> None:
+    """Whose lines are asked for is what its unit is called."""
+    units.units = [unit("ztrade-worker@agent_spy.service")]
+    for name in ("spy", "agent_spy"):
+        assert units.run("logs", name).exit_code == 0
+        assert "--unit=ztrade-worker@agent_spy.service" in asked(tmp_path)
+
+
+def test_the_log_is_read_though_an_agents_file_has_a_mistake(units: Stage, tmp_path: Path) -> None:
+    """It is where a person looks for why a unit failed."""
+    (units.path.parent / "agents" / "tsla.toml").write_text("capital = lots")
+    for name in ("spy", "tsla"):
+        assert units.run("logs", name).exit_code == 0
+        assert f"--unit=ztrade-worker@{name}.service" in asked(tmp_path)
+
+
 def test_json_has_the_fields_of_a_files_line(units: Stage) -> None:
     """Whoever reads it need not know where the lines are kept."""
     ours, theirs = (json.loads(line) for line in units.run("logs", "spy", "--json").stdout.splitlines())
@@ -98,6 +115,16 @@ def test_a_duration_means_back_from_now(units: Stage, tmp_path: Path) -> None:
     assert units.run("logs", "--since", "30m").exit_code == 0
     assert any(word.startswith("--since=@") for word in asked(tmp_path))
     assert "is not an instant" in one_error(units.run("logs", "--since", "soon"), 2)
+
+
+def test_a_journal_of_ones_own_is_not_the_system_s(tmp_path: Path) -> None:
+    """journalctl shows that one, without a word, to who may not read the other."""
+    (tmp_path / "5f").mkdir()
+    (tmp_path / "5f" / "user-1000.journal").touch()
+    assert is_readable([tmp_path], lambda _file: False), "there is none of the system's: journalctl says so itself"
+    (tmp_path / "5f" / "system.journal").touch()
+    assert not is_readable([tmp_path, tmp_path / "not-there"], lambda _file: False)
+    assert is_readable([tmp_path], lambda file: file.name == "system.journal")
 
 
 def test_who_may_not_read_the_journal_is_told_what_to_do(units: Stage, tmp_path: Path) -> None:

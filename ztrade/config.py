@@ -29,7 +29,7 @@ from ztrade.config_credentials import (
     read_credentials,
     texts,
 )
-from ztrade.config_files import digest, read_toml, validated
+from ztrade.config_files import AGENT_FILES, digest, read_toml, validated
 from ztrade.config_schema import AgentFile, MainFile
 from ztrade.domain.agent import AccountLimits, Agent, canonical_name
 from ztrade.domain.limits import contradictions, idle_beside_account, idle_limits
@@ -40,7 +40,7 @@ from ztrade.errors import ConfigError
 MAIN = ""
 AGENT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 #: what `logs`, `stop` and `restart` mean by other things than agents
-_TAKEN = frozenset({"beat", "exchange", "flower", "redis", "worker"})
+_TAKEN = frozenset({"backup", "beat", "exchange", "exporter", "flower", "keeper", "redis", "worker"})
 #: what members of ztrade-operators log in to ztrade's own Redis with
 OPERATORS_LOGIN = Path("/etc/ztrade/operators/redis")
 #: variables with the prefix that are not overrides of keys
@@ -350,7 +350,7 @@ def _load_agents(folder: Path, main: MainFile) -> tuple[dict[str, Agent], dict[s
         raise ConfigError(str(folder), "the agents' folder cannot be read", fix=f"let uid {os.getuid()} read it")
     agents: dict[str, Agent] = {}
     digests: dict[str, str] = {}
-    for path in sorted(folder.glob("*.toml")):
+    for path in sorted(folder.glob(AGENT_FILES)):
         raw = read_toml(path)
         agent = _agent(path, raw, main)
         if agent.name in agents:

@@ -16,6 +16,8 @@ from pydantic import ValidationError
 
 from ztrade.errors import ConfigError
 
+#: not an editor's: Emacs has `.#spy.toml` beside the file, which leads nowhere, for as long as a change is not saved
+AGENT_FILES = "[!.]*.toml"
 _PASSWORD = re.compile(r"(://[^/@]*:)[^/@]*@")
 #: characters of a wrong value that a message shows
 _LONGEST_SHOWN = 120

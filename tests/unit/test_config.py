@@ -244,6 +244,12 @@ def test_a_pipe_among_the_agents_is_named_and_not_read(folder: Path) -> None:
         load_config(folder / MAIN)
 
 
+def test_what_an_editor_puts_beside_an_agents_file_is_no_agent(folder: Path) -> None:
+    """Emacs' lock leads nowhere until the change is saved; meanwhile a halt must work, and what dies must come back."""
+    (folder / "agents" / ".#spy.toml").symlink_to("ann@host.1234:1661178900")
+    assert sorted(load_config(folder / MAIN).agents) == ["aapl", "spy", "tsla"]
+
+
 def test_a_folder_is_no_credentials_file(folder: Path) -> None:
     """The advice must not be to take a folder, or the whole machine, away from everybody else."""
     config = edited(folder, MAIN, LIVE, f'{LIVE}\ncredentials = "agents"\n')
@@ -259,7 +265,7 @@ def test_a_password_in_a_wrong_url_is_not_shown(folder: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["beat", "redis", "worker", "worker-spy", "agent_agent_spy"])
+@pytest.mark.parametrize("name", ["beat", "keeper", "redis", "worker", "worker-spy", "agent_agent_spy"])
 def test_an_agent_is_not_named_like_a_program(name: str, folder: Path) -> None:
     """`stop beat` must mean one thing."""
     (folder / SPY).rename(folder / "agents" / f"{name}.toml")

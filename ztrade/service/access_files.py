@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ztrade.config import AGENT_NAME, OPERATORS_LOGIN, Config, load_main
 from ztrade.config_credentials import login_in
+from ztrade.config_files import AGENT_FILES
 from ztrade.domain.agent import canonical_name
 from ztrade.errors import ConfigError
 from ztrade.service.access import ADMIN, OPERATOR, acl_lines, users
@@ -111,7 +112,7 @@ def renew(place: Place, agents: Mapping[str, str], *, control: bool) -> Renewed:
 
 def agent_names(config: Config) -> Mapping[str, str]:
     """Return the agents' names by the stems of their files, unread: a mistake in one of them is nobody else's."""
-    stems = [file.stem for file in sorted((config.path.parent / config.main.agents_dir).glob("*.toml"))]
+    stems = [file.stem for file in sorted((config.path.parent / config.main.agents_dir).glob(AGENT_FILES))]
     return {stem: canonical_name(stem) for stem in stems if AGENT_NAME.fullmatch(canonical_name(stem))}
 
 

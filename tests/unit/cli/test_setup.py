@@ -328,6 +328,15 @@ def test_folders_are_open_to_the_services_whatever_root_s_umask_is(tmp_path: Pat
     assert (etc / "credentials").stat().st_mode & 0o777 == 0o700
 
 
+def test_what_editors_leave_is_no_obstacle_and_a_pipe_is_named(machine: Machine) -> None:
+    """The first leads nowhere, and is no agent; the second would be copied without end."""
+    (machine.etc / "agents" / ".#spy.toml").symlink_to("ann@host.1234:1661178900")
+    assert machine.setup("--demo").exit_code == 0
+    os.mkfifo(machine.etc / "pipe")
+    line = one_error(machine.setup("--demo"), 2)
+    assert f"{machine.etc}/pipe: cannot be copied" in line
+
+
 def test_a_wrong_agent_file_is_named_by_its_own_name(machine: Machine) -> None:
     """Not by that of the copy which was looked at."""
     (machine.etc / "agents/spy.toml").write_text("symbol = 7\n")

@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 
 from ztrade.adapters.calendar.nyse import LAST_DAY
 from ztrade.config import Config
+from ztrade.config_files import AGENT_FILES
 from ztrade.errors import TemporaryError
 from ztrade.service.doctor.evidence import DiskFacts, FileFacts, Listener, LogFacts, PythonFacts, TimeFacts
 from ztrade.service.units import call
@@ -34,7 +35,7 @@ LOGROTATE = Path("/etc/logrotate.d")
 def files(config: Config) -> Sequence[FileFacts]:
     """Return the files that decide what is traded, and those that hold secrets; of others, nothing."""
     folder = config.path.parent
-    plain = [config.path, folder / config.main.agents_dir, *(folder / config.main.agents_dir).glob("*.toml")]
+    plain = [config.path, folder / config.main.agents_dir, *(folder / config.main.agents_dir).glob(AGENT_FILES)]
     plain += [config.state_dir, *config.state_dir.glob("journal.db*")]
     keys = folder / config.main.credentials
     secret = [keys, config.state_dir / "flower.auth"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ztrade.config import Config
 from ztrade.config_credentials import Keys, seal, sealed, unseal
-from ztrade.config_files import parse_toml
+from ztrade.config_files import AGENT_FILES, parse_toml
 from ztrade.domain.agent import canonical_name
 from ztrade.errors import ConfigError
 from ztrade.service.flower_login import LOGIN, USER, check_login
@@ -100,7 +100,7 @@ def agent_files(folder: Path) -> dict[str, Path]:
     found = {path.stem: path for path in sorted(share("deploy/config/agents").glob("*.toml"))}
     off = sorted((folder / "agents").glob(f"*{OFF}"))
     found |= {canonical_name(path.name.removesuffix(OFF)): path for path in off}
-    return found | {canonical_name(path.stem): path for path in sorted((folder / "agents").glob("*.toml"))}
+    return found | {canonical_name(path.stem): path for path in sorted((folder / "agents").glob(AGENT_FILES))}
 
 
 def _usual(here: Mapping[str, Path], answers: Answers) -> list[str]:
@@ -124,7 +124,7 @@ def _agents(folder: Path, here: Mapping[str, Path], chosen: Sequence[str]) -> It
         if here[name] != place and here[name].parent == place.parent:
             # the older spelling, agent_spy.toml: its unit looks for spy.toml
             yield here[name], Wanted(None)
-    for path in sorted((folder / "agents").glob("*.toml")):
+    for path in sorted((folder / "agents").glob(AGENT_FILES)):
         if canonical_name(path.stem) not in chosen:
             yield path, Wanted(None)
             yield path.with_name(f"{canonical_name(path.stem)}{OFF}"), Wanted(_text(path))

@@ -33,13 +33,22 @@ def rehearsal(path: Path, files: Mapping[Path, Wanted]) -> Iterator[Config]:
         raise ConfigError(str(path), "is not there", fix="install the package, or: ztrade deploy systemd")
     with tempfile.TemporaryDirectory(prefix="ztrade-setup-") as scratch:
         copy = Path(scratch) / "etc"
-        shutil.copytree(folder, copy)
+        _copy(folder, copy)
         inside = {copy / file.relative_to(folder): wanted for file, wanted in files.items() if folder in file.parents}
         Changes(inside).apply()
         try:
             yield load_config(copy / path.name)
         except ConfigError as error:
             raise ConfigError(*(str(part).replace(str(copy), str(folder)) for part in error.args)) from None
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """Copy a configuration, without what editors put beside its files. Raises ConfigError."""
+    try:
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(".*"), ignore_dangling_symlinks=True)
+    except shutil.Error as error:
+        (path, _, why), *_ = error.args[0]
+        raise ConfigError(str(path), f"cannot be copied: {why}", fix="move it elsewhere") from None
 
 
 def keys_work(config: Config, account: str, runtime: Callable[[Config], Runtime]) -> str:

@@ -122,12 +122,15 @@ def test_removed_it_leaves_the_journal_and_purged_nothing(fresh: lab.Machine) ->
     dropins = "/usr/share/doc/ztrade/dropins"
     fresh.run("install", "-D", "-t", "/etc/systemd/system/ztrade-.service.d", f"{dropins}/journal-namespace.conf")
     fresh.run("cp", f"{dropins}/journald@ztrade.conf", "/etc/systemd/journald@ztrade.conf")
+    fresh.run("systemctl", "start", "systemd-journald@ztrade.socket", "systemd-journald-varlink@ztrade.socket")
+    fresh.run("systemd-run", "--wait", "--quiet", "--property=LogNamespace=ztrade", "echo", "a line of its own")
+    assert "a line of its own" in fresh.journal("--namespace=ztrade")
     fresh.run("install", "-m", "0440", "/usr/share/doc/ztrade/sudoers/ztrade", "/etc/sudoers.d/ztrade")
     fresh.run("apt-get", "remove", "--yes", "ztrade")
     assert fresh.run("ls", "/opt/ztrade", check=False).returncode != 0
     assert fresh.out("ls", "/var/lib/ztrade/journal.db", "/etc/ztrade/agents/spy.toml")
     fresh.run("apt-get", "purge", "--yes", "ztrade")
-    left = fresh.out("bash", "-c", "find / -xdev -name '*ztrade*' -not -path '/proc/*' -not -path '/var/log/journal/*'")
+    left = fresh.out("bash", "-c", "find / -xdev -name '*ztrade*' -not -path '/proc/*'")
     assert left == ""
     assert "ztrade" not in fresh.out("getent", "passwd") + fresh.out("getent", "group")
     assert fresh.out("systemctl", "--failed", "--no-legend") == ""

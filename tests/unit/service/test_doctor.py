@@ -18,7 +18,7 @@ from ztrade.config import Config, load_config
 from ztrade.config_alerts import ChannelSection
 from ztrade.domain.ledger import Intent, IntentState
 from ztrade.domain.types import Leg, OrderRequest, Side
-from ztrade.service.doctor import CHECKS, State, Unknown, examine
+from ztrade.service.doctor import CHECKS, State, Unknown, examine, services
 from ztrade.service.doctor.evidence import (
     AccountFacts,
     DiskFacts,
@@ -336,6 +336,11 @@ def test_one_outage_is_one_finding(healthy: dict[str, Any]) -> None:
     down = Failed(Finding("Redis does not answer", "w", "f"), "Redis does not answer")
     results = examine(CHECKS, healthy | {"redis": down})
     assert [one.check.name for one in results if one.state is State.BAD] == ["redis"]
+
+
+def test_the_drop_in_that_opens_the_network_is_there() -> None:
+    """Also where there is no package, and where the machine leaves documents out."""
+    assert services.NETWORK.is_file()
 
 
 def test_a_drop_in_that_opens_the_network_satisfies(healthy: dict[str, Any]) -> None:

@@ -12,9 +12,12 @@ from ztrade.service.broker import socket_path
 from ztrade.service.doctor.broker import LOOPBACK
 from ztrade.service.doctor.findings import Finding
 from ztrade.service.report import Report
+from ztrade.service.share import share
 from ztrade.service.units import STATE, Unit, unit_of
 
 MANY_RESTARTS = 3
+#: the drop-in as installed with the program: a machine may leave out /usr/share/doc, or have no package
+NETWORK = share("deploy/systemd/dropins/network.conf")
 #: what a worker needs beyond its hard limit to end by itself
 STOP_MARGIN = timedelta(seconds=30)
 _WAITS = ("beat", "keeper")
@@ -116,7 +119,7 @@ def sandbox(config: Config, units: Sequence[Unit]) -> Iterator[Finding]:
             yield Finding(
                 f"{unit.id} has no network, and needs {', '.join(far)}",
                 "it would wait for ever for what it cannot reach",
-                f"mkdir -p {folder} && cp /usr/share/doc/ztrade/dropins/network.conf {folder}/"
+                f"mkdir -p {folder} && cp {NETWORK} {folder}/"
                 f" && systemctl daemon-reload && systemctl restart {unit.id}",
             )
 

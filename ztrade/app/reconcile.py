@@ -31,10 +31,15 @@ PAUSE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What one look found; ``account`` is the exchange's own word on the money."""
+    """What one look found; ``account`` is the exchange's own word on the money.
+
+    Args:
+        odd: another order has the id of one agent; everything else was compared, and acted on.
+    """
 
     differences: Sequence[Difference]
     account: Account
+    odd: AdoptionMismatch | None = None
 
 
 def reconcile(desks: Sequence[Desk], session_open: datetime, pause: Callable[[float], None]) -> Reconciled:
@@ -47,7 +52,6 @@ def reconcile(desks: Sequence[Desk], session_open: datetime, pause: Callable[[fl
 
     Raises:
         TemporaryError, HaltError: the exchange or the journal did not answer: nothing is known, nothing was concluded.
-        AdoptionMismatch: another order has the id of one agent; everything else was compared, and acted on.
     """
     odd: list[AdoptionMismatch] = []
     desks = [*desks, *_forgotten(desks)]
@@ -65,9 +69,7 @@ def reconcile(desks: Sequence[Desk], session_open: datetime, pause: Callable[[fl
         found = Reconciled(kept, again.account)
     for difference in found.differences:
         _act(desks, difference)
-    if odd:
-        raise odd[0]
-    return found
+    return replace(found, odd=odd[0] if odd else None)
 
 
 def _forgotten(desks: Sequence[Desk]) -> Sequence[Desk]:
@@ -144,7 +146,7 @@ def _act(desks: Sequence[Desk], difference: Difference) -> None:
     desk = desks[0]
     key = f"difference:{desk.account}:{difference.kind}:{difference.symbol}:{difference.ours}:{difference.theirs}"
     severity = _SEVERITY.get(difference.kind, Severity.WARNING)
-    if difference.kind is Kind.UNPROTECTED:
+    if severity is Severity.CRITICAL:
         key += _occasion(desk, difference)
     title = f"{desk.account}: {difference.kind.replace('_', ' ')} {difference.symbol}"
     text = f"{difference.words}\nLook: ztrade positions"
@@ -158,7 +160,7 @@ def _act(desks: Sequence[Desk], difference: Difference) -> None:
 def _occasion(desk: Desk, difference: Difference) -> str:
     """Return what tells one such difference from the next with the same numbers: its day, and its position.
 
-    As many shares may lie bare again, months later: that must be told as if it were the first time.
+    As many shares may lie bare, or be unexplained, again, months later: that is told as if it were the first time.
     """
     held = desk.journal.holdings(desk.account)
     opened = [one.opened_at for one in held if (one.agent, one.symbol) == (difference.agent, difference.symbol)]

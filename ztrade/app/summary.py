@@ -13,6 +13,7 @@ from ztrade.app.tell import say
 from ztrade.domain.ledger import CycleKind, CycleRecord, Outcome
 from ztrade.domain.messages import Message, Severity
 from ztrade.domain.schedule import Session
+from ztrade.domain.types import Side
 
 #: exchange time after the close that an agent has to settle the day; people hear of it then, settled or not
 PATIENCE = timedelta(hours=1)
@@ -57,12 +58,18 @@ def _cycles(desk: Desk, session: Session) -> Sequence[CycleRecord]:
     )
 
 
+def _orders(desk: Desk, session: Session, side: Side) -> int:
+    """Count the orders that were filled: also one that a person approved, and a stop, of which no cycle tells."""
+    fills = desk.journal.fills(agent=desk.agent.name, since=session.pre_open)
+    return len({fill.order_id for fill in fills if fill.side is side and fill.at <= session.post_close})
+
+
 def _lines(desk: Desk, session: Session) -> Iterator[str]:
     name, journal = desk.agent.name, desk.journal
     cycles = _cycles(desk, session)
     counts = Counter(record.outcome for record in cycles)
     state = journal.agent_state(name, desk.account, desk.agent.symbol, session.open)
-    trades = f"{counts[Outcome.ENTERED]} entries, {counts[Outcome.EXITED]} exits"
+    trades = f"{_orders(desk, session, Side.BUY)} buys, {_orders(desk, session, Side.SELL)} sells"
     holds = f"holds {state.holding.qty.normalize():f} {desk.agent.symbol}" if state.holding.qty else "flat"
     yield f"{name}: {_made(desk, session):+.2f}, {trades}, {holds}, {len(cycles)} slots"
     for outcome in (Outcome.MISSED, Outcome.FAILED, Outcome.INTERRUPTED, Outcome.UNKNOWN, Outcome.BLOCKED):

@@ -256,6 +256,8 @@ class Keeper:
             for difference in found.differences:
                 log.warning("difference", account=desks[0].account, what=difference.words)
             self._asked.answered(desks[0], found.differences)
+        if found.odd is not None:
+            raise found.odd
 
     def report(self) -> None:
         """Tell the exporter what was counted here, and what the exchanges answered."""
@@ -316,15 +318,17 @@ class Keeper:
         self._all([lambda desks=desks: do(desks) for desks in accounts.values()])  # type: ignore[misc]
 
     def _all(self, calls: Sequence[Callable[[], None]]) -> None:
-        trouble: ZtradeError | None = None
+        """Make all calls; the first trouble is raised then, a defect before what is expected: it is logged whole."""
+        troubles: list[Exception] = []
         for call in calls:
             try:
                 call()
-            except ZtradeError as error:
-                trouble = trouble or error
+            except Exception as error:  # noqa: BLE001 a defect that one agent meets is no reason to leave the others alone
+                troubles.append(error)
             self._alive()
-        if trouble is not None:
-            raise trouble
+        troubles.sort(key=lambda error: isinstance(error, ZtradeError))
+        if troubles:
+            raise troubles[0]
 
     def _session(self, desk: Desk) -> Session | None:
         return self._runtime.calendar.session(market_day(desk.clock.now()))

@@ -270,7 +270,7 @@ def test_a_cycle_that_died_between_cancel_and_sale_hides_no_bare_position() -> N
     assert kinds(bench) == [Kind.UNPROTECTED]
 
 
-def _mismatched(bench: Bench, name: str, symbol: str) -> Desk:
+def mismatched(bench: Bench, name: str, symbol: str) -> Desk:
     """Return the desk of another agent, one of whose ids another order has."""
     desk = changed(bench.desk, agent=changed(bench.desk.agent, name=name, symbol=symbol))
     now = bench.market.now()
@@ -284,15 +284,29 @@ def _mismatched(bench: Bench, name: str, symbol: str) -> Desk:
 
 
 def test_one_agents_mismatch_does_not_hide_what_the_others_have() -> None:
-    """It is raised when everything else was compared and told."""
+    """It is handed back beside what was compared and told."""
     bench = Bench()
     entered(bench)
-    other = _mismatched(bench, "qqq", "QQQ")
+    other = mismatched(bench, "qqq", "QQQ")
     bench.market.cancel(stop_of(bench))
     for desks in ([bench.desk, other], [other, bench.desk]):
-        with pytest.raises(AdoptionMismatch, match="qty 6 instead of 5"):
-            reconcile(desks, OPEN, lambda _seconds: None)
+        found = reconcile(desks, OPEN, lambda _seconds: None)
+        assert isinstance(found.odd, AdoptionMismatch)
+        assert "qty 6 instead of 5" in str(found.odd)
+        assert (Kind.UNPROTECTED, "spy") in [(d.kind, d.agent) for d in found.differences]
     assert (Severity.CRITICAL, "embedded: unprotected SPY") in told(bench)
+
+
+def test_a_bare_position_is_told_anew_in_another_session() -> None:
+    """The same shares without a stop, months after somebody mended it once: twice in one session is one message."""
+    bench = Bench()
+    entered(bench)
+    bench.market.cancel(stop_of(bench))
+    for session in (OPEN, OPEN, OPEN + timedelta(days=30)):
+        assert reconcile([bench.desk], session, lambda _seconds: None).differences
+    assert [title for severity, title in told(bench) if severity is Severity.CRITICAL] == [
+        "embedded: unprotected SPY"
+    ] * 2
 
 
 def test_shares_that_vanish_are_their_agents_though_it_trades_another_symbol_since() -> None:

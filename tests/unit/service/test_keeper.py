@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -206,6 +207,32 @@ def _cut() -> None:
     raise OutcomeUnknown("zt.spy.20220822T140000Z.entry", "no answer")
 
 
+@pytest.mark.parametrize("error", [ExchangeUnavailable("down"), KeyError("a defect")])
+def test_what_one_agent_meets_keeps_no_other_from_its_halt(error: Exception) -> None:
+    """Whatever it is: a defect that only one agent's orders bring out must not leave the others' positions open."""
+    bench = Bench()
+    bench.cycle(30, BUY)
+    bench.at(32)
+
+    class Odd:
+        def __getattr__(self, name: str) -> object:
+            def fail(*_: object, **__: object) -> object:
+                raise error
+
+            return fail
+
+    aapl = replace(bench.desk, agent=replace(bench.desk.agent, name="aapl", symbol="AAPL"), exchange=Odd())  # type: ignore[arg-type]
+    bench.halts.halt("ALL", "stop", Wish("20220822T140200Z", flatten=True))
+    seconds = Seconds()
+    one = keeper(bench, aapl, seconds=seconds)
+    for minutes in (33, 34):
+        seconds.now += 1
+        with suppress(KeyError):
+            one.obey_halts()
+        bench.at(minutes)
+    assert bench.market.positions() == []
+
+
 def test_an_agent_whose_exchange_is_down_delays_no_other() -> None:
     """Both are ordered to flatten; one cannot be reached."""
     bench = Bench()
@@ -325,7 +352,31 @@ def test_the_day_is_told_once_after_everybody_settled() -> None:
     assert message.severity is Severity.INFO
     assert message.title.startswith("embedded, 2022-08-22: ")
     assert "spy: " in message.text
-    assert "1 entries, 0 exits" in message.text
+    assert "1 buys, 0 sells" in message.text
+
+
+def test_the_day_counts_what_a_person_approved_and_what_a_halt_sold() -> None:
+    """No cycle tells of either: the summary counts orders that were filled."""
+    bench = Bench(replace(AGENT, manual=True))
+    bench.cycle(30, BUY)
+    (proposal,) = bench.journal.proposals()
+    approve(bench.desk, proposal.id, by="ann")
+    bench.at(32)
+    bench.cycle(35, HOLD)
+    bench.halts.halt("spy", "stop", Wish("20220822T140600Z", flatten=True))
+    seconds = Seconds()
+    one = keeper(bench, seconds=seconds)
+    for minutes in (36, 38):
+        seconds.now += 10
+        one.obey_halts()
+        bench.at(minutes)
+    assert bench.market.positions() == []
+    one.reconcile()
+    settle(bench.desk, OPEN + timedelta(minutes=390))
+    bench.at(392)
+    keeper(bench).summarize()
+    (text,) = [message.text for message in bench.journal.messages() if message.key.startswith("summary:")]
+    assert "1 buys, 1 sells, flat" in text
 
 
 def test_a_day_that_nobody_settles_is_told_an_hour_after_the_close() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.app.desks import BUY, LEAVE, Bench
+from tests.unit.app.test_reconcile import mismatched
 from tests.unit.service.trading_stand import Stand, found
 from ztrade.adapters.halts import ALL
 from ztrade.adapters.metrics import Counters
@@ -102,6 +103,32 @@ def test_differences_are_what_the_last_comparison_left(stand: Stand, error: Ztra
     stand.bench.exchange.before["account"] = silent
     stand.keep()
     assert "reconciliation_differences" not in stand.look()
+
+
+def test_a_bare_position_is_told_whatever_another_order_is(stand: Stand) -> None:
+    """One whose id another order has: the alert on the others' shares must not end with it."""
+    stand.bench.cycle(30, BUY)
+    stand.bench.cycle(35)
+    for order in stand.bench.market.orders(open_only=True):
+        stand.bench.market.cancel(order.id)
+    other = mismatched(stand.bench, "qqq", "QQQ")
+    desks = {"spy": stand.bench.desk, "qqq": other}
+    stand.config = replace(stand.config, agents={name: desk.agent for name, desk in desks.items()})
+    stand.desk = lambda name, **_: desks[name]  # type: ignore[method-assign]
+    stand.keep()
+    told = stand.look()
+    assert told["reconciliation_differences"]["spy", "unprotected"] == 1.0
+    assert [m.title for m in stand.journal.messages() if "unprotected" in m.title]
+
+
+def test_shares_of_who_trades_here_no_more_are_somebodys_business(stand: Stand) -> None:
+    """An agent whose file is gone gets no series of its own, and is not left out."""
+    rows = [["gone", "unprotected", 2], ["spy", "unprotected", 1], ["gone", "nonsense", 1]]
+    account = {"up": True, "age": 1.0, "skew": None, "differences": rows}
+    report.write(stand.config.state_dir, report.cycles(names.KEEPER), {"accounts": {EMBEDDED: account}})
+    told = stand.look()["reconciliation_differences"]
+    assert (told["spy", "unprotected"], told[ALL, "unprotected"], told[ALL, "unexplained"]) == (1.0, 2.0, 0.0)
+    assert {agent for agent, _ in told} == {"spy", ALL}
 
 
 def test_an_exchange_with_a_network_is_what_the_keeper_says(tmp_path: Path) -> None:

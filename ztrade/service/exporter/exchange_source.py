@@ -103,8 +103,10 @@ class ExchangeSource:
                 for kind in Kind:
                     counts.setdefault((agent, str(kind)), 0.0)
             for owner, what, count in _differences(found.get("differences")):
-                if (owner, what) in counts:
-                    counts[owner, what] += count
+                # who trades here no more may still hold shares: nobody's label, and not nobody's business
+                series = (owner if owner in mine else NOBODY, what)
+                if series in counts:
+                    counts[series] += count
         for (owner, what), value in counts.items():
             yield "ztrade_reconciliation_differences", (owner, what), value
 

@@ -63,6 +63,8 @@ def test_a_text_without_end_is_cut() -> None:
         (Answer(410, b"channel_is_archived"), ChannelDown, "Slack answered 410 channel_is_archived"),
         (Answer(500, b""), ChannelDown, "Slack answered 500"),
         (Answer(400, b"invalid_payload"), MessageRefused, "Slack refused the message: 400 invalid_payload"),
+        (Answer(200, b"invalid_payload"), MessageRefused, "Slack refused the message: 200 invalid_payload"),
+        (Answer(200, b"no_service"), ChannelDown, "Slack answered 200 no_service"),
         (Answer(400, b"<html>plain HTTP to an HTTPS port"), ChannelDown, "Slack answered 400 <html>"),
         (
             Answer(200, b'{"ok": false, "error": "not_authed"}'),
@@ -75,12 +77,47 @@ def test_a_text_without_end_is_cut() -> None:
         (Answer(reset=True), ChannelDown, "Slack was not reached: Connection reset by peer"),
         (Answer(hang=True), ChannelDown, "Slack was not reached: timed out"),
     ],
-    ids=["404", "403", "410", "500", "400", "proxy", "another interface", "page", "bytes", "charset", "reset", "hang"],
+    ids=[
+        "404",
+        "403",
+        "410",
+        "500",
+        "400",
+        "200",
+        "200 gone",
+        "proxy",
+        "another interface",
+        "page",
+        "bytes",
+        "charset",
+        "reset",
+        "hang",
+    ],
 )
 def test_every_bad_answer_is_told_in_plain_words(answer: Answer, error: type[Exception], words: str) -> None:
     """Whether to try again depends on it."""
     with pytest.raises(error, match=words):
         sent(answer, timeout=1)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 502])
+def test_an_answer_that_repeats_the_address_betrays_no_secret(status: int) -> None:
+    """As many servers and proxies do with one that they do not know; the words go into the journal and to others."""
+    secret = "xoWebhook4Hidden"
+    echo = f'{{"ok":false,"url":"/services/T0/{secret}"}} {secret}'
+    with scripted(in_turn(Answer(status, echo.encode()))) as server:
+        channel = SlackChannel(f"{server.url}/services/T0/{secret}")
+        with pytest.raises((ChannelDown, MessageRefused), match=r'"ok":false,"url":"\.\.\."') as raised:
+            channel.send(MESSAGE)
+    assert secret not in str(raised.value)
+
+
+@pytest.mark.parametrize("call", ["@here", "@Channel", "@all", "@everyone"])
+def test_no_words_call_everybody(call: str) -> None:
+    """Mattermost and Discord read them in any text; an address of somebody stays what it is."""
+    text = text_of(Message("k", Severity.INFO, f"{call} ann@example.com", f"rejected: {call}", AT))
+    assert call not in text
+    assert "ann@example.com" in text
 
 
 def test_a_webhook_that_moved_is_not_taken_for_success() -> None:

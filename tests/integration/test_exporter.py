@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ztrade.config_alerts import AlertsSection, ChannelSection
 from ztrade.domain.messages import Message, Severity
 from ztrade.domain.spread import Spread
 from ztrade.errors import JournalUnavailable
+from ztrade.service import broker, names
 from ztrade.service.exporter.event_book import EventBook
 from ztrade.service.exporter.events_source import EventsSource
 from ztrade.service.exporter.hours import Paces
@@ -112,6 +114,20 @@ def test_what_is_down_leaves_the_rest(tmp_path: Path) -> None:
     assert "ztrade_queue_messages" not in found
     assert found["ztrade_journal_up"] == {(): 1.0}
     assert found["ztrade_exporter_source_up"] == {("redis",): 0.0, ("journal",): 1.0}
+
+
+def test_a_key_of_another_kind_costs_its_queue_alone(tmp_path: Path, redis: RedisServer) -> None:
+    """Somebody else's text under a queue's name: Redis is not down, and no alert must say so."""
+    config = write_config(tmp_path, redis.url)
+    with closing(broker.client(redis.url)) as client:
+        client.set("agent.spy", "text")
+        client.set(names.unacked_keys(names.worker_role("spy"))["unacked_key"], "text")
+        client.rpush("maintenance", "{}")
+    found = told(redis_source(config))
+    assert found["ztrade_redis_up"] == found["ztrade_redis_safe"] == {(): 1.0}
+    assert found["ztrade_queue_messages"] == {("agent.spy.ctl",): 0.0, ("maintenance",): 1.0}
+    assert "ztrade_unacked_messages" not in found
+    assert found["ztrade_exporter_source_up"] == {("redis",): 1.0}
 
 
 class Scripted:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
+import structlog
 from kombu.transport.redis import PRIORITY_STEPS
 from redis import Redis
 from redis.exceptions import RedisError
@@ -16,6 +17,8 @@ from ztrade.service import broker, names
 from ztrade.service.exporter.presence import Presence
 from ztrade.service.exporter.source import Value
 from ztrade.service.exporter.waiting import Waiting
+
+log = structlog.get_logger("ztrade.exporter")
 
 #: between a queue's name and a priority, where kombu keeps messages that have one
 SEPARATOR = "\x06\x16"
@@ -47,6 +50,7 @@ class RedisSource:
         self._agents = sorted(config.agents)
         self._queues = sorted({queue for agent in self._agents for queue in names.queues(agent)} | {names.MAINTENANCE})
         self._waiting = Waiting()
+        self._odd: set[str] = set()
 
     def look(self) -> Iterator[Value]:
         """Return what Redis tells; what our user may not ask is left out. Raises RedisError, OSError."""
@@ -99,11 +103,24 @@ class RedisSource:
             keys = names.unacked_keys(names.worker_role(agent))
             pipe.hlen(keys["unacked_key"])
             pipe.zrange(keys["unacked_index_key"], 0, 0, withscores=True)
-        answers: Iterator[Any] = iter(pipe.execute())
-        lengths = {each: int(next(answers)) for queue in self._queues for each in lists(queue)}
-        yield from self._queued(lengths, self._oldest(connection, [each for each, count in lengths.items() if count]))
+        answers: Iterator[Any] = iter(pipe.execute(raise_on_error=False))
+        lengths = {each: next(answers) for queue in self._queues for each in lists(queue)}
+        known = {each: int(count) for each, count in lengths.items() if not self._refused(each, count)}
+        yield from self._queued(known, self._oldest(connection, [each for each, count in known.items() if count]))
         for agent in self._agents:
-            yield from self._unacked(agent, int(next(answers)), next(answers))
+            count, first = next(answers), next(answers)
+            if not (self._refused(f"unacked of {agent}", count) or self._refused(f"unacked index of {agent}", first)):
+                yield from self._unacked(agent, int(count), first)
+
+    def _refused(self, what: str, answer: object) -> bool:
+        """Tell whether Redis refused one question: a key that is no list, or not ours to read; the others stand."""
+        if not isinstance(answer, RedisError):
+            self._odd.discard(what)
+            return False
+        if what not in self._odd:
+            log.warning("queue_not_read", key=what, reason=broker.one_line(answer))
+        self._odd.add(what)
+        return True
 
     @staticmethod
     def _oldest(connection: Redis, filled: Sequence[str]) -> Mapping[str, bytes]:
@@ -117,6 +134,8 @@ class RedisSource:
     def _queued(self, lengths: Mapping[str, int], oldest: Mapping[str, bytes]) -> Iterator[Value]:
         ages = self._waiting.ages(oldest, self._now())
         for queue in self._queues:
+            if not all(each in lengths for each in lists(queue)):
+                continue
             yield "ztrade_queue_messages", (queue,), float(sum(lengths[each] for each in lists(queue)))
             age = max((ages.get(each, 0.0) for each in lists(queue)), default=0.0)
             yield "ztrade_queue_oldest_message_age_seconds", (queue,), age

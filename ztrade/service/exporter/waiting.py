@@ -34,7 +34,8 @@ class Waiting:
 
     def _since(self, name: str, message: bytes, now: float) -> tuple[bytes, float]:
         told = sent_at(message)
-        if told is not None:
+        # one of tomorrow would be young for as long as it lies there
+        if told is not None and told <= now:
             return b"", told
         mark = hashlib.sha256(message).digest()
         before = self._seen.get(name)

@@ -219,6 +219,13 @@ def test_a_message_carries_when_it_was_sent() -> None:
     assert waiting.ages({"agent.spy": message(**{names.SENT_AT: 2000.0})}, 1000.0) == {"agent.spy": 0.0}
 
 
+def test_a_message_of_tomorrow_gets_older_all_the_same() -> None:
+    """Else a clock that was wrong for a moment hides for ever that nobody takes it."""
+    waiting, odd = Waiting(), message(**{names.SENT_AT: 1e12})
+    assert waiting.ages({"agent.spy": odd}, 1000.0) == {"agent.spy": 0.0}
+    assert waiting.ages({"agent.spy": odd}, 1400.0) == {"agent.spy": 400.0}
+
+
 def test_one_that_does_not_has_waited_since_it_was_first_seen() -> None:
     waiting = Waiting()
     assert waiting.ages({"agent.spy": message()}, 1000.0) == {"agent.spy": 0.0}

@@ -88,6 +88,22 @@ def test_slots_without_success_are_those_that_are_late(minutes: float, since: fl
     assert HOURS.without_success(SPY, Pace(at(minutes)), at(since)) == count
 
 
+@pytest.mark.parametrize(
+    ("minutes", "since", "count"),
+    [
+        (240.4, -4 * 24 * 60, 0),  # Monday's is not late yet, and says nothing of Friday's
+        (240.5, -4 * 24 * 60 + 240, 2),
+        (240.5, -2 * 24 * 60, 1),  # Friday's ended well
+        (240.5, 240, 0),
+        (24 * 60 + 200, 0, 0),  # a half day has none
+    ],
+)
+def test_one_slot_a_day_is_silent_on_the_second_day(minutes: float, since: float, count: int) -> None:
+    """Else nobody would ever be told of an agent whose slots are four hours apart."""
+    seldom = replace(SPY, name="seldom", every=timedelta(hours=4))
+    assert HOURS.without_success(seldom, Pace(at(minutes)), at(since)) == count
+
+
 def test_what_is_late_is_a_matter_of_wall_time() -> None:
     """At 60 times the speed 30 s are half an hour, so half of the interval counts; the delay is not late."""
     fast = Pace(at(7.4), speed=60.0)

@@ -100,12 +100,20 @@ class Hours:
         return day is not None and bool(day.slots) and day.slots[0] <= now < day.end
 
     def without_success(self, agent: Agent, pace: Pace, since: datetime) -> int:
-        """Count the slots of this session later than ``since`` that are due and late; 0 outside sessions."""
+        """Count the slots of this session later than ``since`` that are due and late; 0 outside sessions.
+
+        An agent that has one slot a day would never have two: once today's is late, earlier ones count, too.
+        """
         day = self.day(agent, pace.now)
         if day is None or not self.is_open(agent, pace.now):
             return 0
         late = min(timedelta(seconds=GRACE * pace.speed), agent.every / 2)
-        return sum(since < slot and slot + agent.delay + late <= pace.now for slot in day.slots)
+        count = sum(since < slot and slot + agent.delay + late <= pace.now for slot in day.slots)
+        return count + (self._before(agent, day.session, since) if count and len(day.slots) == 1 else 0)
+
+    def _before(self, agent: Agent, session: Session, since: datetime) -> int:
+        days = self._calendar.sessions(session.day - LONGEST_GAP, session.day - timedelta(days=1))
+        return sum(since < slot for day in days for slot in slots_of(day, agent.every, agent.sessions))
 
 
 def values(agent: Agent, hours: Hours, paces: Paces) -> Iterator[Value]:

@@ -57,7 +57,7 @@ def _agent(alert: str, metric: str, bad: float, near: float, *, night: bool = Fa
 def _books(alert: str, kind: str) -> Case:
     series = f'ztrade_reconciliation_differences{{agent="spy",kind="{kind}"}}'
     other = 'ztrade_reconciliation_differences{agent="spy",kind="foreign_order"}'
-    return Case(f"{alert} spy", {series: 2}, {series: 0, other: 3}, within=60, at_night=True)
+    return Case(f"{alert} spy", {series: 2}, {series: 0, other: 3}, BOTH, within=60, at_night=True)
 
 
 def _one(alert: str, series: str, bad: float, near: float, *, within: float = 45, keeps: float = 60) -> Case:
@@ -98,6 +98,7 @@ CASES: tuple[Case, ...] = (
         "LimitNear spy",
         {'ztrade_limit_used_ratio{agent="spy",limit="daily_loss"}': 0.8},
         {'ztrade_limit_used_ratio{agent="spy",limit="daily_loss"}': 0.79},
+        BOTH,
         keeps=900,
         at_night=True,
     ),

@@ -123,6 +123,11 @@ def test_redis_silences_its_consequences() -> None:
     assert not {"AgentAbsent", "KeeperDown", "ExchangeDown", "AgentReducing"} & _silenced("RedisDown")
 
 
+def test_a_redis_that_is_nearly_full_silences_nothing() -> None:
+    """It works; what a full one keeps from agents is CauseKnown's to say."""
+    assert _silenced("RedisNearlyFull") == set()
+
+
 def test_one_accounts_exchange_silences_no_other_accounts_agents() -> None:
     """AgentSilent has no account: that an exchange explains it is told by CauseKnown, agent by agent."""
     assert "AgentSilent" not in _silenced("ExchangeDown")

@@ -42,10 +42,25 @@ def test_a_cause_is_known_while_it_lasts_and_until_the_next_slot_has_run(tmp_pat
     """Redis is away for ten minutes: both agents' silence is explained, the hourly one's for longer."""
     redis: dict[str, Values] = {"ztrade_redis_up": [(0, 1), (300, 0), (900, 1)]}
     both = {"spy", "aapl"}
-    # 1.2 x 300 + 120 = 480 seconds after the last look at a Redis that was away
+    # 1.2 x 300 + 60 = 420 seconds after RedisDown fired last, a minute after Redis was away
     # groups of rules come in no order: what one records the other may see an evaluation later
-    expected: dict[float, set[str]] = {285: set(), 300 + STEP: both, 890: both, 1350: both, 1380: {"aapl"}}
-    known(redis, 1380, expected, tmp_path)
+    expected: dict[float, set[str]] = {285: set(), 300 + STEP: both, 890: both, 1335: both, 1410: {"aapl"}}
+    known(redis, 1410, expected, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "metric", ["ztrade_redis_up", 'ztrade_worker_consuming{agent="spy"}', 'ztrade_exchange_up{account="paper"}']
+)
+def test_what_comes_and_goes_untold_explains_no_silence(metric: str, tmp_path: Path) -> None:
+    """One bad look every two minutes is no alert: it must not keep the agent's own one from being told."""
+    blinks: Values = [(at + more, value) for at in range(0, 900, 120) for more, value in ((0, 1), (15, 0), (30, 1))]
+    known({metric: blinks}, 880, {120 * n + 90: set() for n in range(1, 7)}, tmp_path)
+
+
+def test_a_redis_that_is_nearly_full_explains_nothing_and_a_full_one_does(tmp_path: Path) -> None:
+    """It refuses nothing yet, may stand so for days, and an agent may fall silent for another reason."""
+    filled: dict[str, Values] = {"ztrade_redis_memory_bytes": [(0, 60e6), (300, 63.9e6), (600, 2e6)]}
+    known(filled, 1500, {285: set(), 330: {"spy", "aapl"}, 900: {"spy", "aapl"}, 1200: {"aapl"}}, tmp_path)
 
 
 def test_an_agents_own_cause_is_no_others(tmp_path: Path) -> None:

@@ -160,6 +160,33 @@ def test_a_backup_that_was_never_made_is_told(
     check(world, 97_200, [Look(90_000, early), Look(97_200, told)], tmp_path, [alerts], 300)
 
 
+def test_an_exporter_that_is_down_says_nothing_of_backups(tmp_path: Path) -> None:
+    """On the second day: what nobody sees is not "no backup", which would outlast the word of the exporter."""
+    out, back, end = 100_800.0, 101_700.0, 102_300.0
+    seen: dict[str, float] = {
+        'ztrade_unit_active{unit="ztrade-backup.timer"}': 1,
+        'ztrade_exporter_source_up{source="files"}': 1,
+        "ztrade_backup_age_seconds": 3600,
+    }
+    world: dict[str, Values] = {name: [(0, value), (out, ABSENT), (back, value)] for name, value in seen.items()}
+    world["up"] = [(0, 1), (out, 0), (back, 1)]
+    (alerts,) = (file for file in RULES if file.name == "ztrade-alerts.yml")
+    looks = [Look(back - 60, {"ExporterDown"}), Look(back + 60), Look(end)]
+    check(world, end, looks, tmp_path, [alerts], 60)
+
+
+def test_an_account_whose_books_nobody_compares_is_told(tmp_path: Path) -> None:
+    """Another's exchange answers: BooksDiffer and PositionUnprotected of this one could never fire."""
+    world = calm() | {'ztrade_exchange_up{account="embedded"}': 1, info("aapl", "embedded"): 1}
+    del world[info("aapl")], world['ztrade_exchange_up{account="paper"}']
+    for series in [name for name in world if name.startswith('ztrade_reconciliation_differences{agent="spy"')]:
+        del world[series]
+    told = {"MetricMissing ztrade_exchange_up", "MetricMissing spy"}
+    check(world, 5 * MINUTE, [Look(5 * MINUTE, told)], tmp_path)
+    keeper = world | {"ztrade_keeper_up": 0}
+    check(keeper, 5 * MINUTE, [Look(5 * MINUTE, {"KeeperDown"})], tmp_path)
+
+
 def test_workers_have_their_time_to_hear_a_redis_that_is_back(tmp_path: Path) -> None:
     """They connect after the exporter has: no second message; one that stays deaf is told."""
     back = 3 * MINUTE

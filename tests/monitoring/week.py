@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
 from ztrade import opinions
 from ztrade.adapters.calendar import NyseCalendar
+from ztrade.adapters.halts import ALL
 from ztrade.adapters.journal import open_journal
 from ztrade.app.backtest import backtest
 from ztrade.bootstrap import backtest_desk
 from ztrade.config import Config, load_config
+from ztrade.domain.reconcile import Kind as Difference
 from ztrade.exchange.bars.market import synthetic
 from ztrade.exchange.core.engine import Engine
 from ztrade.exchange.core.settings import Settings
@@ -131,6 +133,8 @@ class Week:
             yield "ztrade_queue_oldest_message_age_seconds", (queue,), 0.0
         yield "ztrade_backup_age_seconds", (), ((START + self.steps * STEP).timestamp() - 2.5 * 3600) % SECONDS_OF_DAY
         yield "ztrade_exchange_up", ("embedded",), 1.0
+        for agent, what in product([*self._config.agents, ALL], map(str, Difference)):
+            yield "ztrade_reconciliation_differences", (agent, what), 0.0
 
 
 #: per agent where the catalogue says so

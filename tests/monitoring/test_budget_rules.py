@@ -10,7 +10,7 @@ import pytest
 from tests.integration.needs import needs
 from tests.monitoring.prometheus import OPS
 from tests.monitoring.test_counting_rules import counts
-from tests.monitoring.world import ABSENT, OBJECTIVES, Look, Values, check, info
+from tests.monitoring.world import ABSENT, OBJECTIVES, Look, Values, check, info, summaries
 
 HOUR = 3600.0
 RULES = [OPS / "prometheus/rules/ztrade-sla.yml"]
@@ -78,6 +78,23 @@ def test_an_hourly_agent_has_three_bad_slots_in_six_hours(tmp_path: Path) -> Non
 def test_an_objective_of_one_has_no_budget(tmp_path: Path) -> None:
     """The first order whose outcome was not known in time is told."""
     burns(slots("spy", "order_known", 1200, {6}), {2.2: set(), 2.4: {FAST}, 3.6: set()}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("objective", "bad", "words"),
+    [
+        ("order_known", {6}, "spy missed order_known, which has no budget"),
+        ("done_in_time", {3, 4, 6}, "spy burns its done_in_time budget 86 times too fast"),
+    ],
+)
+def test_its_words_hold_a_number_that_a_person_can_read(
+    objective: str, bad: Set[int], words: str, tmp_path: Path
+) -> None:
+    """What is divided by no budget is infinite."""
+    every, at = 1200 if objective == "order_known" else 300, 2.4 if objective == "order_known" else 0.6
+    world: dict[str, Values] = {'ztrade_exporter_source_up{source="journal"}': 1}
+    world |= slots("spy", objective, every, bad) | ratio(objective, OBJECTIVES[objective])
+    assert words in summaries(world, at * HOUR, "BudgetBurnsFast", tmp_path, RULES)
 
 
 def test_a_first_bad_event_may_be_a_new_series(tmp_path: Path) -> None:

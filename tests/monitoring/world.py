@@ -170,6 +170,20 @@ def trouble(
     return "" if done.returncode == 0 else "\n".join(line for line in said.splitlines() if "label_replace" not in line)
 
 
+def summaries(world: World, at: float, alert: str, folder: Path, rules: Sequence[Path] = RULES) -> str:
+    """Return what promtool says of an alert's texts at a moment, from which a test picks the words that it expects."""
+    test = {
+        "interval": f"{4 * STEP}s",
+        "input_series": series_of(world, at, 4 * STEP),
+        "alert_rule_test": [{"eval_time": f"{at:.0f}s", "alertname": alert, "exp_alerts": []}],
+    }
+    content = {"rule_files": [str(path) for path in rules], "evaluation_interval": "60s", "tests": [test]}
+    file = folder / "words.test.yml"
+    file.write_text(yaml.safe_dump(content, width=1000), encoding="utf-8")
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
 def series_of(world: World, until: float, step: int = STEP) -> list[dict[str, str]]:
     """Return a world as promtool reads it."""
     return [{"series": _labelled(name), "values": _written(values, until, step)} for name, values in world.items()]

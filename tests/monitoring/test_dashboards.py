@@ -251,6 +251,10 @@ def test_what_the_overview_shows_of_the_sample_day(asking: Asking) -> None:
     values = {title: asking.instant(expression)[0].points[0][1] for title, expression in shown.items()}
     assert (values["Agents in trouble"], values["Agents with real money"], values["Market"]) == (2, 1, 1)
     assert values["Exporter blind"] == 0
+    # simulated gains must not hide a real loss
+    mine = 'ztrade_agent_pnl_today_dollars{instance="$instance"} and on (agent) ztrade_agent_info{money="real"}'
+    (real,), everybody = asking.instant(mine), asking.instant("sum(ztrade_agent_pnl_today_dollars)")
+    assert values["Profit today"] == real.points[0][1] != everybody[0].points[0][1]
     blind = Asking(asking.url, BEGIN, END, {"instance": "another"})
     nothing = {title for title, expression in shown.items() if not blind.instant(expression)}
     assert nothing == set(shown) - {"Alerts"}

@@ -13,7 +13,7 @@ _OWN_HALT = 'max by (agent) (ztrade_agent_halted{agent!="ALL"})'
 _ALL_HALT = '(max(ztrade_agent_halted{agent="ALL"}) or vector(0))'
 _IN_TROUBLE = (
     "ztrade_worker_up == 0 or ztrade_worker_consuming == 0 or ztrade_agent_slots_without_success >= 2"
-    " or ztrade_agent_halted == 1 or ztrade_agent_reducing == 1"
+    ' or ztrade_agent_halted{agent!="ALL"} == 1 or ztrade_agent_reducing == 1'
 )
 #: blind is not "none": without agents in sight there is no number
 _ELSE_NONE = "or 0 * count(ztrade_agent_info)"
@@ -45,9 +45,9 @@ NOW = Row(
         one("Next slot", "min(ztrade_agent_next_slot_seconds)", Look("s", ((0, "blue"),), decimals=0)),
         one(
             "Profit today",
-            "sum(ztrade_agent_pnl_today_dollars)",
+            f"sum(ztrade_agent_pnl_today_dollars and on (agent) {_REAL}) or sum(ztrade_agent_pnl_today_dollars)",
             _DOLLARS,
-            "Below 0: compare the agents in the table; max_daily_loss stops each of them.",
+            "Of the agents with real money, else of all; below 0: compare them in the table; max_daily_loss stops each.",
         ),
         one(
             "Agents with real money",

@@ -86,6 +86,13 @@ def test_a_dashboard_is_whole(name: str) -> None:
     assert [(a, b) for a, b in itertools.combinations(places, 2) if overlap(a, b)] == []
 
 
+def test_books_that_nobody_compares_are_not_equal() -> None:
+    """A 0 that stands for "nobody knows" is believed: each comparison tells its own, for every agent."""
+    (books,) = (panel for panel in panels("overview") if panel["title"] == "Books differ")
+    assert " or " not in books["targets"][0]["expr"]
+    assert books["fieldConfig"]["defaults"]["noValue"] == "unknown"
+
+
 def overlap(one: Json, other: Json) -> bool:
     """Tell whether two places share a square."""
     return bool(

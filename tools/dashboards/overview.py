@@ -228,9 +228,9 @@ BREAK = Row(
         ),
         one(
             "Books differ",
-            f'sum(ztrade_reconciliation_differences{{kind=~"unexplained|unprotected"}}) {_ELSE_NONE}',
+            'sum(ztrade_reconciliation_differences{kind=~"unexplained|unprotected"})',
             Look("none", ZERO_IS_WELL),
-            "Above 0: a difference that nobody can explain, or a position without its stop; the alert says which.",
+            "Above 0: a difference, or a position without a stop; unknown: nobody compares, see the keeper and its log.",
             height=3,
         ),
         one(

@@ -47,7 +47,7 @@ NOW = Row(
             "Profit today",
             f"sum(ztrade_agent_pnl_today_dollars and on (agent) {_REAL}) or sum(ztrade_agent_pnl_today_dollars)",
             _DOLLARS,
-            "Of the agents with real money, else of all; below 0: compare them in the table; max_daily_loss stops each.",
+            "Of the agents with real money, else of all; below 0: compare them below; max_daily_loss stops each.",
         ),
         one(
             "Agents with real money",
@@ -230,7 +230,7 @@ BREAK = Row(
             "Books differ",
             'sum(ztrade_reconciliation_differences{kind=~"unexplained|unprotected"})',
             Look("none", ZERO_IS_WELL),
-            "Above 0: a difference, or a position without a stop; unknown: nobody compares, see the keeper and its log.",
+            "Above 0: a difference, or a position without a stop; unknown: nobody compares, see the keeper's log.",
             height=3,
         ),
         one(

@@ -338,13 +338,21 @@ def gate_exchange(run: Run, session: Session, seen: Seen) -> Ended | None:
         run.details = {TROUBLE: Trouble.CLOCK_SKEW.value}
         return Ended(Outcome.BLOCKED, words)
     if is_market_open(session, run.now) and not seen.clock.is_open:
-        log.error("calendar_disagrees", next_open=seen.clock.next_open.isoformat())
-        return Ended(
-            Outcome.CLOSED,
+        words = (
             f"the exchange says closed until {seen.clock.next_open:%Y-%m-%d %H:%M} UTC, "
-            f"the calendar says open until {session.close:%H:%M} UTC",
+            f"the calendar says open until {session.close:%H:%M} UTC"
         )
+        if is_market_open(session, seen.clock.now):
+            _tell_of_calendar(run.desk, session, words)
+        return Ended(Outcome.CLOSED, words)
     return None
+
+
+def _tell_of_calendar(desk: Desk, session: Session, words: str) -> None:
+    """Tell once a day and account: a day on which every slot is answered, and nobody trades, looks like a good one."""
+    title = f"{desk.account}: the exchange is closed, the calendar says open: nobody trades"
+    text = f"{words}\nIts trading is halted, or this version does not know a holiday. Look: ztrade cycles --limit 10"
+    tell(desk.journal, desk.clock, Severity.WARNING, f"calendar:{desk.account}:{session.day}", title, text)
 
 
 def _decide_and_act(run: Run, session: Session, seen: Seen, known: States) -> Ended:

@@ -219,13 +219,25 @@ def test_an_extra_cycle_while_closed_says_when_it_opens(bench: Bench) -> None:
 
 
 def test_where_calendar_and_exchange_disagree_nothing_is_sent(bench: Bench) -> None:
-    """The exchange closes early today: its word gates acting."""
+    """The exchange closes early today: its word gates acting. It is told once, for all else looks well."""
     bench.at(20)
     bench.market.engine.close_early(OPEN + 25 * MINUTE)
-    record = bench.cycle(30, BUY)
-    assert record.outcome is Outcome.CLOSED
-    assert "the exchange says closed" in record.reason
+    for minutes in (30, 35):
+        record = bench.cycle(minutes, BUY)
+        assert record.outcome is Outcome.CLOSED
+        assert "the exchange says closed" in record.reason
     assert bench.exchange.submitted == []
+    titles = [message.title for message in bench.journal.messages()]
+    assert titles == ["embedded: the exchange is closed, the calendar says open: nobody trades"]
+
+
+def test_a_cycle_that_lasts_into_the_close_contradicts_nobody(bench: Bench) -> None:
+    """It began before, and the exchange is rightly closed when it asks."""
+    bench.desk = replace(bench.desk, max_clock_skew=timedelta(days=1))
+    bench.market.engine.close_early(OPEN + 25 * MINUTE)
+    bench.clock_skew = timedelta(hours=7)
+    assert bench.cycle(30, BUY).outcome is Outcome.CLOSED
+    assert bench.journal.messages() == []
 
 
 def test_an_extended_session_observes_only() -> None:

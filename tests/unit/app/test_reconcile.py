@@ -297,18 +297,6 @@ def test_one_agents_mismatch_does_not_hide_what_the_others_have() -> None:
     assert (Severity.CRITICAL, "embedded: unprotected SPY") in told(bench)
 
 
-def test_a_bare_position_is_told_anew_in_another_session() -> None:
-    """The same shares without a stop, months after somebody mended it once: twice in one session is one message."""
-    bench = Bench()
-    entered(bench)
-    bench.market.cancel(stop_of(bench))
-    for session in (OPEN, OPEN, OPEN + timedelta(days=30)):
-        assert reconcile([bench.desk], session, lambda _seconds: None).differences
-    assert [title for severity, title in told(bench) if severity is Severity.CRITICAL] == [
-        "embedded: unprotected SPY"
-    ] * 2
-
-
 def test_shares_that_vanish_are_their_agents_though_it_trades_another_symbol_since() -> None:
     """Whose they are stands in the journal, not in the agent's file."""
     bench = Bench()

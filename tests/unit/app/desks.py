@@ -114,11 +114,15 @@ class Bench:
     """One agent's desk at 09:30 New York of 2022-08-22, with everything that tests turn."""
 
     def __init__(
-        self, agent: Agent = AGENT, sources: Sequence[SentimentSource] = (), journal: Journal | None = None
+        self,
+        agent: Agent = AGENT,
+        sources: Sequence[SentimentSource] = (),
+        journal: Journal | None = None,
+        settings: Settings | None = None,
     ) -> None:
         sessions = CALENDAR.sessions(date(2022, 7, 1), date(2022, 9, 2))
         engine = Engine(
-            wave_tape(CALENDAR, ("QQQ", "SPY")), sessions, now=OPEN, cash=Decimal(100_000), settings=Settings()
+            wave_tape(CALENDAR, ("QQQ", "SPY")), sessions, now=OPEN, cash=Decimal(100_000), settings=settings
         )
         self.wall_shift = self.quote_age = self.clock_skew = timedelta(0)
         self.market = InProcess(engine, wall=lambda: engine.now + self.wall_shift)

@@ -20,6 +20,7 @@ from ztrade.errors import (
     ExchangeUnavailable,
     OutcomeUnknown,
 )
+from ztrade.exchange.core.settings import Settings
 from ztrade.ports import Journal
 from ztrade.testing.journal import MemoryJournal
 
@@ -220,6 +221,45 @@ def test_a_settlement_waits_for_the_exchange(bench: Bench) -> None:
     record = settle(bench.desk, close + timedelta(days=1))
     assert record is not None
     assert record.outcome is Outcome.FAILED
+
+
+@pytest.fixture
+def slow() -> Bench:
+    """Give an exchange on which the last slot's entry is not filled before the close."""
+    bench = Bench(settings=Settings(latency=timedelta(minutes=10)))
+    assert bench.cycle(385, BUY).outcome is Outcome.ENTERED
+    return bench
+
+
+def test_an_entry_that_the_day_did_not_fill_buys_nothing_at_the_next_open(slow: Bench) -> None:
+    """A trading halt, or orders that hang: tomorrow's price is one that nobody has looked at."""
+    slow.at(391)
+    record = settle(slow.desk, OPEN + timedelta(minutes=390))
+    assert record is not None
+    assert record.outcome is Outcome.SETTLED
+    assert "ended what the day did not fill: zt.spy.20220822T195500Z.entry" in record.reason
+    slow.at(24 * 60 + 20)
+    assert not slow.market.positions()
+    assert not slow.journal.intents(agent="spy", unfinished=True)
+    assert not slow.journal.messages()
+
+
+def test_an_entry_that_cannot_be_ended_at_the_close_is_told(slow: Bench) -> None:
+    """The day is settled all the same."""
+    slow.at(391)
+    slow.exchange.before["cancel"] = failing(ExchangeUnavailable("down"))
+    record = settle(slow.desk, OPEN + timedelta(minutes=390))
+    assert record is not None
+    assert record.outcome is Outcome.SETTLED
+    assert [message.title for message in slow.journal.messages()] == ["spy: an entry rests over night"]
+
+
+def test_a_settlement_that_comes_in_the_next_session_leaves_its_entry_alone(slow: Bench) -> None:
+    """It is rung for until it is done."""
+    slow.at(24 * 60 + 1)
+    settle(slow.desk, OPEN + timedelta(minutes=390))
+    slow.at(24 * 60 + 20)
+    assert slow.market.positions()
 
 
 def test_a_fee_that_is_booked_days_later_is_not_lost(bench: Bench) -> None:

@@ -342,7 +342,8 @@ def gate_exchange(run: Run, session: Session, seen: Seen) -> Ended | None:
             f"the exchange says closed until {seen.clock.next_open:%Y-%m-%d %H:%M} UTC, "
             f"the calendar says open until {session.close:%H:%M} UTC"
         )
-        if is_market_open(session, seen.clock.now):
+        # at the very close the two may differ by as much as their clocks
+        if is_market_open(session, seen.clock.now + run.desk.max_clock_skew):
             _tell_of_calendar(run.desk, session, words)
         return Ended(Outcome.CLOSED, words)
     return None

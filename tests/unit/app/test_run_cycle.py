@@ -240,6 +240,17 @@ def test_a_cycle_that_lasts_into_the_close_contradicts_nobody(bench: Bench) -> N
     assert bench.journal.messages() == []
 
 
+def test_clocks_that_differ_by_seconds_at_the_close_are_no_contradiction(bench: Bench) -> None:
+    """A last slot that runs late meets an exchange whose clock is some seconds ahead."""
+    bench.at(20)
+    bench.market.engine.close_early(OPEN + 389 * MINUTE)
+    bench.at(389.8)
+    record = run_cycle(bench.desk, slot=OPEN + 385 * MINUTE)
+    assert record is not None
+    assert record.outcome is Outcome.CLOSED
+    assert not bench.journal.messages()
+
+
 def test_an_extended_session_observes_only() -> None:
     """Slots after hours look and never act."""
     bench = Bench(replace(AGENT, sessions=(SessionKind.PRE_MARKET, SessionKind.REGULAR, SessionKind.AFTER_HOURS)))

@@ -6,17 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 
 from ztrade.app.desk import Desk
 from ztrade.app.tell import say
 from ztrade.domain.ledger import CycleKind, CycleRecord, Fill, Outcome, Proposal, ProposalState, RoundTrip
 from ztrade.domain.messages import Message, Severity
+from ztrade.domain.schedule import market_day
 from ztrade.domain.types import Leg, OrderStatus, Side
 
 #: how far back (exchange time) is looked: a keeper that was down tells late, and nothing of last week
 BACK = timedelta(days=2)
 #: over how long the fills of one order may be spread (exchange time)
 SPREAD = timedelta(days=1)
+#: so many slots that failed one after another are told: one alone is a moment's outage, which the next slot mends
+FAILING = 3
 #: an order's fills are one message once none came for so long (exchange time)
 QUIET = timedelta(seconds=10)
 
@@ -43,6 +47,7 @@ class Announcer:
         """
         since = desk.clock.now() - BACK
         self._tell(desk, _outcomes(desk, since))
+        self._tell(desk, _failing(desk))
         self._tell(desk, _rejected(desk, since))
         self._tell(desk, _expired(desk, since))
         self._tell(desk, _fills(desk, since))
@@ -69,6 +74,19 @@ def _outcomes(desk: Desk, since: datetime) -> Iterator[Message]:
     for record in desk.journal.cycles(agent=desk.agent.name, since=since):
         if record.outcome in _BAD:
             yield _of_outcome(desk, record)
+
+
+def _failing(desk: Desk) -> Iterator[Message]:
+    """Yield a message for each time today that so many slots failed in a row: keys, an exchange that is away."""
+    now = desk.clock.now()
+    cycles = desk.journal.cycles(agent=desk.agent.name, since=now - timedelta(days=1), kind=CycleKind.SLOT)
+    today = [one for one in cycles if one.outcome is not None and market_day(one.slot) == market_day(now)]
+    for outcome, group in groupby(today, key=lambda one: one.outcome):
+        run = list(group)
+        if outcome is Outcome.FAILED and len(run) >= FAILING:
+            text = f"{run[-1].reason}\nStops rest at the exchange, and nothing else is done. Look: ztrade doctor"
+            key = f"failing:{desk.agent.name}:{run[0].cycle_id}"
+            yield _message(desk, Severity.CRITICAL, key, f"{len(run)} slots in a row failed", text)
 
 
 def _of_outcome(desk: Desk, record: CycleRecord) -> Message:

@@ -14,7 +14,7 @@ from ztrade.app.flatten import flatten
 from ztrade.domain.ledger import CycleKind, Fill, IntentState, Outcome, ProposalState, Wish
 from ztrade.domain.messages import Message, Severity
 from ztrade.domain.types import OrderStatus
-from ztrade.errors import JournalUnavailable, Rejected
+from ztrade.errors import AccessDenied, JournalUnavailable, Rejected
 
 
 def told(bench: Bench, key: str = "") -> list[Message]:
@@ -60,6 +60,21 @@ def test_a_sale_that_is_refused_at_each_try_of_a_flattening_is_one_message_an_ho
         announce(bench, minutes)
     assert [record.outcome for record in bench.journal.cycles(kind=CycleKind.EXTRA)] == [Outcome.REJECTED] * 4
     assert len(told(bench, "outcome:")) == 2
+
+
+def test_slots_that_fail_one_after_another_are_told_once() -> None:
+    """Keys that were revoked: nothing is missed, nothing is unknown, and nothing is done all day."""
+    bench = Bench()
+    for minutes in (30, 35, 40, 45, 50, 55, 60, 65, 70):
+        bench.exchange.before["account"] = failing(AccessDenied("the keys were revoked"))
+        if minutes in {30, 45}:
+            del bench.exchange.before["account"]
+        bench.cycle(minutes)
+        announce(bench, minutes + 1)
+    (message,) = told(bench)
+    assert (message.severity, message.title) == (Severity.CRITICAL, "spy: 3 slots in a row failed (dry run)")
+    assert "the keys were revoked" in message.text
+    assert "ztrade doctor" in message.text
 
 
 class InParts:

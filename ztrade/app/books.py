@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -176,9 +178,25 @@ def current_order(exchange: Exchange, order_id: str, account: str) -> Order:
     for _ in range(_MAX_REPLACEMENTS):
         order = _known_order(exchange, order_id, account)
         if order.status is not OrderStatus.REPLACED or order.replaced_by is None:
-            return order
+            return _with_heirs(exchange, order)
         order_id = order.replaced_by
     raise ExchangeUnavailable(f"order {order_id} was replaced more than {_MAX_REPLACEMENTS} times")
+
+
+def _with_heirs(exchange: Exchange, order: Order) -> Order:
+    """Return the order with what took the place of its legs, where it does not list that itself.
+
+    A person moves a stop; and Alpaca's stop takes the place of the target when it is set off.
+    """
+    legs = {leg.id: leg for leg in order.legs}
+    waiting = list(order.legs)
+    while waiting and len(legs) <= _MAX_REPLACEMENTS:
+        leg = waiting.pop()
+        if leg.status is OrderStatus.REPLACED and leg.replaced_by is not None and leg.replaced_by not in legs:
+            with contextlib.suppress(NotFound):
+                legs[leg.replaced_by] = replace(exchange.order(leg.replaced_by), legs=())
+                waiting.append(legs[leg.replaced_by])
+    return order if len(legs) == len(order.legs) else replace(order, legs=tuple(legs.values()))
 
 
 def _known_order(exchange: Exchange, order_id: str, account: str) -> Order:

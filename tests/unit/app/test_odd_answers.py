@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.app.desks import BUY, HOLD, LEAVE, Bench, failing
+from tests.unit.app.desks import BUY, HOLD, LEAVE, OPEN, Bench, failing
+from ztrade.app.reconcile import reconcile
 from ztrade.domain.ledger import IntentState, Outcome
-from ztrade.domain.types import Order, OrderRequest, Side
+from ztrade.domain.types import Leg, Order, OrderRequest, OrderType, Side
 from ztrade.errors import AccessDenied, AdoptionMismatch, HaltError, OutcomeUnknown
 
 
@@ -64,6 +65,34 @@ def test_an_unanswered_exit_that_a_person_replaced_is_followed() -> None:
     assert not bench.market.positions()
     assert not bench.journal.holdings("embedded")
     assert not bench.journal.foreign("embedded")
+
+
+def _unlisted(bench: Bench, moved: str) -> None:
+    """Let the entry list the leg that was replaced in the place of the one that replaced it."""
+    order = bench.market.order
+
+    def listed(order_id: str) -> Order:
+        found = order(order_id)
+        return replace(found, legs=tuple(order(moved) if leg.replaces == moved else leg for leg in found.legs))
+
+    bench.market.order = listed  # type: ignore[method-assign]
+
+
+def test_a_stop_that_a_person_moved_still_protects_though_the_entry_does_not_list_it() -> None:
+    """The entry shows the old one, replaced; the new one holds the shares, and is the agent's stop when it sells."""
+    bench = Bench()
+    bench.cycle(30, BUY)
+    bench.cycle(35, HOLD)
+    (stop,) = [leg for order in bench.orders() for leg in order.legs if leg.type is OrderType.STOP]
+    moved = bench.market.engine.replace(stop.id, stop_price=Decimal(190))
+    _unlisted(bench, stop.id)
+    assert bench.cycle(40, HOLD).outcome is Outcome.HELD
+    assert reconcile([bench.desk], OPEN, lambda _seconds: None).differences == []
+    assert bench.journal.owner_of(moved.id) == ("spy", Leg.STOP)
+    assert bench.cycle(45, LEAVE).outcome is Outcome.EXITED
+    bench.at(47)
+    assert not bench.market.positions()
+    assert not bench.market.orders(open_only=True)
 
 
 def test_an_entry_that_arrives_late_is_not_entered_beside() -> None:

@@ -100,8 +100,7 @@ def _flatten(desk: Desk, wish: Wish, session_open: datetime) -> str:
     if any(intent.leg is Leg.EXIT for intent in books.unfinished(desk)):
         # it may rest for hours, as in a trading halt: no cycle, intent and message for each look at it
         return ""
-    way_out.check_way(desk)
-    if way_out.is_gone(desk):
+    if not way_out.check_way(desk):
         return f"the exchange has no {desk.agent.symbol}: was it renamed? What rests at the exchange is left alone"
     return _sell(desk, wish, session_open)
 

@@ -319,8 +319,7 @@ def leave(
     holders = list(way_out.holding_orders(desk))
     if holders:
         desk.journal.check(claim)
-        way_out.check_way(desk)
-        if way_out.is_gone(desk):
+        if not way_out.check_way(desk):
             books.refresh(desk, states(desk, session_open))
             return None
     for intent, order in holders:

@@ -135,8 +135,14 @@ def test_a_journal_of_its_own_is_opt_in(running: lab.Machine) -> None:
 
 
 def test_a_reboot_brings_everything_back(running: lab.Machine, figure: Callable[[str, float, str, str], None]) -> None:
-    """What was enabled is up by itself, ready, and nothing has failed; what was in the journal is still there."""
+    """In the middle of a cycle and of a backup: the one ends well, the other calls nobody, all is up."""
     count = len(service.cycles(running))
+    wait = f'ExecStartPre={service.PYTHON} -c "import time; time.sleep(600)"'
+    service.drop_in(running, "ztrade-backup.service", "slow", wait)
+    running.run("systemctl", "start", "--no-block", "ztrade-backup.service")
+    service.slow_exchange(running, 6)
+    service.send_cycle(running)
+    wait_for(service.says(running, SPY, "runs "), 20, "a cycle", every=0.05)
     began = time.monotonic()
     running.reboot()
     for agent in service.AGENTS:
@@ -145,4 +151,9 @@ def test_a_reboot_brings_everything_back(running: lab.Machine, figure: Callable[
     for unit in service.SERVICES:
         wait_for(lambda unit=unit: running.active(unit) == "active", 60, unit)  # type: ignore[misc]
     assert service.answers(running)
-    assert len(service.cycles(running)) >= count
+    found = service.cycles(running)
+    assert len(found) > count
+    assert all(one["outcome"] for one in found if one["kind"] == "extra")
+    assert not {one["outcome"] for one in found} & {"interrupted", "failed", "unknown"}
+    assert "ztrade-backup.service has failed" not in service.messages(running)
+    service.take_drop_in(running, "ztrade-backup.service", "slow")

@@ -139,7 +139,12 @@ def _programs(name: str | None, config: Config, units: Sequence[Unit]) -> list[s
         return []
     if name == "worker":
         return ["worker-*"]
-    known = {unit.name for unit in units if unit.exists} | {f"worker-{agent}" for agent in agent_names(config).values()}
+    # what ran to its end systemd has forgotten, and its lines are there
+    known = (
+        {"backup"}
+        | {unit.name for unit in units if unit.exists}
+        | {f"worker-{agent}" for agent in agent_names(config).values()}
+    )
     for wanted in (name, f"worker-{canonical_name(name)}"):
         if wanted in known:
             return [wanted]

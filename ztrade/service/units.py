@@ -12,7 +12,7 @@ from ztrade.errors import TemporaryError
 
 #: present exactly where systemd is the machine's first process (sd_booted(3))
 BOOTED = Path("/run/systemd/system")
-TARGET = "ztrade.target"
+TARGET, BACKUP = "ztrade.target", "ztrade-backup.timer"
 #: what the units write, and read, as the package has them
 STATE, CONFIG = Path("/var/lib/ztrade"), Path("/etc/ztrade/ztrade.toml")
 #: where enabling makes its links
@@ -125,7 +125,7 @@ def look(agents: Iterable[str], run: Run = call) -> list[Unit]:
         TemporaryError: systemd does not answer.
     """
     workers = {unit_of(f"worker-{agent}") for agent in agents} | set(linked())
-    named = [unit_of(program) for program in PROGRAMS] + sorted(workers)
+    named = [unit_of(program) for program in PROGRAMS] + [BACKUP] + sorted(workers)
     patterns = ["ztrade-*.service", "ztrade-*.timer", "ztrade-*.socket"]
     answer = run(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", TARGET, *named, *patterns])
     units = {unit.id: unit for unit in map(_unit, answer.strip().split("\n\n")) if unit is not None}

@@ -57,6 +57,7 @@ def test_an_agents_lines_are_its_units(units: Stage, tmp_path: Path) -> None:
         (["worker"], "--unit=ztrade-worker@*.service"),
         (["beat"], "--unit=ztrade-beat.service"),
         (["tsla"], "--unit=ztrade-worker@tsla.service"),
+        (["backup"], "--unit=ztrade-backup.service"),
         (["-f"], "--follow"),
         (["-p", "warning"], "--priority=4"),
         (["-n", "3"], "--lines=3"),
@@ -98,7 +99,7 @@ def test_json_has_the_fields_of_a_files_line(units: Stage) -> None:
 
 def test_an_unknown_program_is_one_line(units: Stage) -> None:
     """With those that there are."""
-    assert "known: aapl, beat, spy, tsla" in one_error(units.run("logs", "nonsense"), 2)
+    assert "known: aapl, backup, beat, spy, tsla" in one_error(units.run("logs", "nonsense"), 2)
 
 
 def test_a_directory_of_files_wins(units: Stage, tmp_path: Path) -> None:

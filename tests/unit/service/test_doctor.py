@@ -126,6 +126,11 @@ def cases(well: Mapping[str, Any]) -> list[Case]:
             {"files": (FileFacts("/k", 0o640, "root", "root", secret=True),)},
             "is a secret, and not its owner's",
         ),
+        Case(
+            "readers",
+            {"files": (FileFacts(str(fine.path.parent / "agents/spy.toml"), 0o600, "root", "root"),)},
+            "the services run as ztrade and cannot read",
+        ),
         Case("secrets", {"config": far}, "/etc/ztrade/ztrade.toml holds a password"),
         Case(
             "limits",
@@ -224,6 +229,17 @@ def cases(well: Mapping[str, Any]) -> list[Case]:
         Case(
             "unit-restarts", {"units": (unit("ztrade-beat.service", NRestarts="9"),)}, "came back 9 times", hurts=False
         ),
+        Case(
+            "unit-running",
+            {"units": (*WORKERS, *COMPANY, unit("ztrade-flower.service", **STOPPED))},
+            "ztrade-flower.service is enabled, and does not run",
+        ),
+        Case("unit-running", {"units": (unit("ztrade-beat.service", **STOPPED),)}, "nothing of ztrade runs"),
+        Case(
+            "unit-company",
+            {"units": (*WORKERS, *COMPANY, unit("ztrade.target", UnitFileState="disabled"))},
+            "ztrade.target is not enabled",
+        ),
         Case("unit-folder", {"config": fine.with_state(Path("/data/ztrade"))}, "commands use /data/ztrade"),
         Case("unit-company", {"units": WORKERS}, "ztrade-beat is not enabled"),
         Case("unit-services", {"units": WORKERS}, "ztrade-exchange is not enabled"),
@@ -270,6 +286,9 @@ def cases(well: Mapping[str, Any]) -> list[Case]:
         Case("python", {"python": PythonFacts((3, 10), "/usr/bin/python3")}, "Python is 3.10"),
         Case("python", {"python": PythonFacts((3, 11), "/p", ("redis is missing",))}, "/p: redis is missing"),
     ]
+
+
+STOPPED = {"ActiveState": "inactive", "SubState": "dead", "MainPID": "0"}
 
 
 def found(evidence: Mapping[str, Any], name: str) -> Result:
@@ -336,6 +355,33 @@ def test_one_outage_is_one_finding(healthy: dict[str, Any]) -> None:
     down = Failed(Finding("Redis does not answer", "w", "f"), "Redis does not answer")
     results = examine(CHECKS, healthy | {"redis": down})
     assert [one.check.name for one in results if one.state is State.BAD] == ["redis"]
+
+
+def test_a_unit_that_is_masked_is_unmasked_first(healthy: dict[str, Any]) -> None:
+    """systemctl refuses to enable it."""
+    masked = {"LoadState": "masked", "UnitFileState": "masked", **STOPPED}
+    changed = healthy | {"units": (*WORKERS, *COMPANY[1:], unit("ztrade-beat.service", **masked))}
+    (finding,) = found(changed, "unit-company").findings
+    assert finding.fix == "systemctl unmask ztrade-beat && systemctl enable --now ztrade-beat"
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "owner", "group", "may"),
+    [
+        ("agents/spy.toml", 0o644, "root", "root", True),
+        ("agents/spy.toml", 0o640, "root", "ztrade-operators", True),
+        ("agents/spy.toml", 0o640, "root", "adm", False),
+        ("agents/spy.toml", 0o400, "ztrade", "ztrade", True),
+        ("agents", 0o754, "root", "root", False),
+        ("agents", 0o750, "root", "ztrade", True),
+        ("ztrade.toml", 0o600, "root", "root", False),
+        ("credentials/credentials.toml", 0o600, "root", "root", True),
+    ],
+)
+def test_who_may_read_a_file(healthy: dict[str, Any], name: str, mode: int, owner: str, group: str, may: bool) -> None:
+    """By owner, group and others; a folder's names are looked up, too; keys are handed over by systemd."""
+    changed = healthy | {"files": (FileFacts(f"/etc/ztrade/{name}", mode, owner, group),)}
+    assert (found(changed, "readers").state is State.FINE) is may
 
 
 def test_the_drop_in_that_opens_the_network_is_there() -> None:

@@ -35,7 +35,7 @@ def test_systemd_is_asked_once_about_everything() -> None:
 
     assert {one.name for one in look(["spy"], run)} >= {"worker-spy", "beat"}
     (words,) = asked
-    assert {"ztrade.target", "ztrade-worker@spy.service", "ztrade-*.service"} <= set(words)
+    assert {"ztrade.target", "ztrade-backup.timer", "ztrade-worker@spy.service", "ztrade-*.service"} <= set(words)
 
 
 def test_without_the_package_there_are_no_units() -> None:

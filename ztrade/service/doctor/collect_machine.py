@@ -35,7 +35,7 @@ LOGROTATE = Path("/etc/logrotate.d")
 def files(config: Config) -> Sequence[FileFacts]:
     """Return the files that decide what is traded, and those that hold secrets; of others, nothing."""
     folder = config.path.parent
-    plain = [config.path, folder / config.main.agents_dir, *(folder / config.main.agents_dir).glob(AGENT_FILES)]
+    plain = [config.path, folder, folder / config.main.agents_dir, *(folder / config.main.agents_dir).glob(AGENT_FILES)]
     plain += [config.state_dir, *config.state_dir.glob("journal.db*")]
     keys = folder / config.main.credentials
     secret = [keys, config.state_dir / "flower.auth"]

@@ -8,6 +8,7 @@ from ztrade.service.doctor.findings import Check
 CHECKS: tuple[Check, ...] = (
     Check("config", "the configuration can be read, and has agents", ("config",), settings.readable, "config"),
     Check("file-modes", "strangers write no file of ours and read no secret", ("files",), settings.file_modes),
+    Check("readers", "the services may read their files", ("config", "files", "user"), settings.unreadable),
     Check("secrets", "no password is in a file that everybody reads", ("config", "files"), settings.secrets_in_config),
     Check("limits", "every limit can bind", ("config",), settings.limits),
     Check("keys", "accounts in use have keys", ("config",), settings.keys_present),
@@ -53,8 +54,14 @@ CHECKS: tuple[Check, ...] = (
     Check("workers-without-agent", "every worker has an agent", ("config", "units"), services.workers_without_agent),
     Check("unit-folder", "commands and services use one state directory", ("config", "units"), services.one_state),
     Check("unit-state", "no unit has failed", ("units",), services.state, "units"),
+    Check("unit-running", "what is enabled runs", ("config", "units"), services.running),
     Check("unit-restarts", "no unit comes and goes", ("units",), services.restarts),
-    Check("unit-company", "beat and keeper are enabled beside the workers", ("units",), services.around_the_workers),
+    Check(
+        "unit-company",
+        "target, beat and keeper are enabled beside the workers",
+        ("units",),
+        services.around_the_workers,
+    ),
     Check(
         "unit-services",
         "Redis and exchange of this machine are enabled",

@@ -13,7 +13,7 @@ from ztrade.service.doctor.broker import LOOPBACK
 from ztrade.service.doctor.findings import Finding
 from ztrade.service.report import Report
 from ztrade.service.share import share
-from ztrade.service.units import STATE, Unit, unit_of
+from ztrade.service.units import STATE, TARGET, Unit, unit_of
 
 MANY_RESTARTS = 3
 #: the drop-in as installed with the program: a machine may leave out /usr/share/doc, or have no package
@@ -33,6 +33,12 @@ def one_state(config: Config, _units: Sequence[Unit]) -> Iterator[Finding]:
         )
 
 
+def _enable(name: str, units: Sequence[Unit]) -> str:
+    """Return the command that enables a unit, which is refused for one that somebody has masked."""
+    masked = any(unit.load == "masked" and unit.id.removesuffix(".service") == name for unit in units)
+    return f"systemctl unmask {name} && systemctl enable --now {name}" if masked else f"systemctl enable --now {name}"
+
+
 def agents_without_worker(config: Config, units: Sequence[Unit]) -> Iterator[Finding]:
     """An agent file, and nobody who runs it."""
     enabled = {unit.agent for unit in units if unit.agent and unit.is_enabled}
@@ -41,7 +47,7 @@ def agents_without_worker(config: Config, units: Sequence[Unit]) -> Iterator[Fin
         yield Finding(
             f"agent {agent} has no worker: {name} is not enabled",
             "its slots are sent and nobody takes them: each is missed",
-            f"systemctl enable --now {name}",
+            _enable(name, units),
         )
 
 
@@ -70,6 +76,21 @@ def state(units: Sequence[Unit]) -> Iterator[Finding]:
             )
 
 
+def running(config: Config, units: Sequence[Unit]) -> Iterator[Finding]:
+    """Units that should be up, and that somebody has stopped."""
+    wanted = [unit for unit in units if unit.enabled == "enabled" and unit.properties.get("Type") != "oneshot"]
+    stopped = [unit for unit in wanted if unit.active == "inactive" and unit.id != TARGET]
+    if stopped and not any(unit.pid for unit in wanted):
+        yield Finding("nothing of ztrade runs", "no agent trades, and nobody keeps", f"systemctl start {TARGET}")
+        return
+    for unit in stopped:
+        # of an agent that is gone another check tells
+        if unit.agent is None or unit.agent in config.agents:
+            yield Finding(
+                f"{unit.id} is enabled, and does not run", "what it does is not done", f"systemctl start {unit.id}"
+            )
+
+
 def restarts(units: Sequence[Unit]) -> Iterator[Finding]:
     """Units that systemd had to bring back."""
     for unit in units:
@@ -85,11 +106,18 @@ def around_the_workers(units: Sequence[Unit]) -> Iterator[Finding]:
     found = {unit.name: unit for unit in units}
     if not any(unit.agent and unit.is_enabled for unit in units):
         return
+    target = found.get(TARGET)
+    if target is not None and not target.is_enabled:
+        yield Finding(
+            f"{TARGET} is not enabled",
+            "after a reboot nothing starts, and nobody is told",
+            f"systemctl enable {TARGET}",
+        )
     for name in _WAITS:
         unit = found.get(name)
         if unit is None or not unit.is_enabled:
             why = "no slot is ever due" if name == "beat" else "missed slots, halts and messages are nobody's business"
-            yield Finding(f"ztrade-{name} is not enabled", why, f"systemctl enable --now ztrade-{name}")
+            yield Finding(f"ztrade-{name} is not enabled", why, _enable(f"ztrade-{name}", units))
 
 
 def own_services(config: Config, units: Sequence[Unit]) -> Iterator[Finding]:
@@ -105,7 +133,7 @@ def own_services(config: Config, units: Sequence[Unit]) -> Iterator[Finding]:
             yield Finding(
                 f"ztrade-{name} is not enabled, and the configuration wants it on this machine",
                 "workers wait for it for ever",
-                f"systemctl enable --now ztrade-{name}",
+                _enable(f"ztrade-{name}", units),
             )
 
 

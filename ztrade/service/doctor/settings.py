@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ztrade.config import Config, hard_time_limit
@@ -12,6 +13,8 @@ from ztrade.service.doctor.evidence import FileFacts
 from ztrade.service.doctor.findings import Finding
 from ztrade.service.settings import visibility_timeout
 
+#: the group of every service
+OPERATORS = "ztrade-operators"
 _OTHERS_READ, _OTHERS_WRITE, _GROUP = 0o004, 0o002, 0o070
 
 
@@ -58,6 +61,29 @@ def file_modes(files: Sequence[FileFacts]) -> Iterator[Finding]:
                 "whoever reads the keys trades with the money",
                 f"chmod go= {file.path}",
             )
+
+
+def unreadable(config: Config, files: Sequence[FileFacts], user: str) -> Iterator[Finding]:
+    """What a person made whose umask hides it, or copied as root: ``user`` runs the services."""
+    folder = config.path.parent / config.main.agents_dir
+    folders = {str(config.path.parent), str(folder)}
+    for file in files:
+        needed = 5 if file.path in folders else 4
+        wanted = needed == 5 or file.path == str(config.path) or Path(file.path).parent == folder
+        if user and wanted and not _may(file, user, needed):
+            bits = "rx" if needed == 5 else "r"
+            yield Finding(
+                f"the services run as {user} and cannot read {file.path} (mode {file.mode:04o}, of {file.owner})",
+                "they go on until something restarts them, and do not come back then",
+                f"chgrp {OPERATORS} {file.path} && chmod g+{bits} {file.path}",
+            )
+
+
+def _may(file: FileFacts, user: str, bits: int) -> bool:
+    """Tell whether a service has these bits of a file: as its owner, by its group, or as everybody."""
+    if file.owner == user:
+        return file.mode >> 6 & bits == bits
+    return (file.mode >> 3 if file.group in (user, OPERATORS) else file.mode) & bits == bits
 
 
 def keys_present(config: Config) -> Iterator[Finding]:

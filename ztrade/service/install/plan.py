@@ -18,7 +18,7 @@ from ztrade.errors import ConfigError
 from ztrade.service.flower_login import LOGIN, USER, check_login
 from ztrade.service.install.changes import SECRET, Wanted
 from ztrade.service.share import share
-from ztrade.service.units import TARGET, unit_of
+from ztrade.service.units import BACKUP, TARGET, unit_of
 
 #: an agent file that is kept, and does not count
 OFF = ".toml.off"
@@ -254,7 +254,7 @@ def units_of(config: Config) -> list[str]:
         names.append("exchange")
     return [
         TARGET,
-        "ztrade-backup.timer",
+        BACKUP,
         *map(unit_of, names),
         *(unit_of(f"worker-{name}") for name in sorted(config.agents)),
     ]

@@ -82,7 +82,8 @@ def restore(app: App, file: Path, by: str) -> None:
     if in_use := [*_running(config), *(f"process {pid}" for pid in users(journal))]:
         raise ConfigError(
             f"journal {journal}", f"is in use: {', '.join(in_use)}",
-            why="what they write now would be lost", fix="systemctl stop ztrade.target 'ztrade-*.service', or ops/celery_control.sh stop",
+            why="what they write now would be lost",
+            fix="systemctl stop ztrade.target 'ztrade-*.service', or ops/celery_control.sh stop",
         )  # fmt: skip
     FileHalts(config.state_dir).halt(ALL, f"the journal was restored from {file.name} (by {by})")
     aside = put_back(file, config.journal_url)

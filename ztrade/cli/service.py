@@ -52,6 +52,7 @@ def keeper(app: App) -> None:
     from ztrade.config import supervision
     from ztrade.service import logs, names, report, watchdog
     from ztrade.service.health import Health, looker
+    from ztrade.service.joined import Joined
     from ztrade.service.keeper import Keeper, run_keeper
     from ztrade.service.postmen import postmen
     from ztrade.service.worker import one_thread_each
@@ -70,7 +71,7 @@ def keeper(app: App) -> None:
             turns.tick(status)
 
         with postmen(runtime):
-            run_keeper(Keeper(runtime, Health(looker(config)), alive=alive))
+            run_keeper(Keeper(runtime, Health(looker(config)), alive=alive, joined=Joined(config.state_dir)))
 
 
 def _config_of_keeper(app: App) -> Config:

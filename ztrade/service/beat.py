@@ -20,6 +20,7 @@ from ztrade.service.app import context_of, create_app, tasks_of
 from ztrade.service.bell import CeleryBell
 from ztrade.service.conductor import LONGEST_SLEEP, Bell, Conductor
 from ztrade.service.context import Build, Runtime, build_runtime
+from ztrade.service.joined import Joined
 from ztrade.service.pulse import Pulse
 from ztrade.service.watchdog import Pace, patience, watch
 
@@ -62,6 +63,7 @@ def conductors(config: Config, runtime: Runtime, bell: Bell) -> list[Conductor]:
             journal=runtime.journal,
             bell=bell,
             monotonic=time.monotonic,
+            joined=Joined(config.state_dir),
         )
         for group in groups
         if group

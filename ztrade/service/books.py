@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from ztrade.domain.agent import Agent
 from ztrade.domain.ledger import CycleKind, CycleRecord, Outcome
 from ztrade.ports import Journal
+from ztrade.service.joined import present
 from ztrade.service.planner import Job
 
 #: how far back a new beat looks for slots that nobody ran
@@ -22,10 +23,16 @@ def key(job: Job) -> Key:
 
 
 class Books:
-    """Outcomes read from the journal, and per agent the instant before which nothing is open."""
+    """Outcomes read from the journal, and per agent the instant before which nothing is open.
 
-    def __init__(self, journal: Journal, agents: Sequence[Agent]) -> None:
-        self._journal, self._agents = journal, agents
+    Args:
+        joined: tells since when an agent without any record has been at work.
+    """
+
+    def __init__(
+        self, journal: Journal, agents: Sequence[Agent], joined: Callable[[Agent, datetime], datetime] = present
+    ) -> None:
+        self._journal, self._agents, self._joined = journal, agents, joined
         self._finished: set[Key] = set()
         self._running: set[Key] = set()
         self._floor: dict[str, datetime] = {}
@@ -34,7 +41,7 @@ class Books:
         """Read the past once: duties begin with the oldest cycle still running, else at the newest known one.
 
         A slot is closed before the next one is rung for, so nothing older than the newest known one is open. Without
-        any record they begin with the exchange's own start, or now.
+        any record they begin with the exchange's own start, or when the agent joined.
 
         Raises:
             JournalUnavailable: the journal cannot be read; ask again later.
@@ -45,10 +52,10 @@ class Books:
         known = [record for record in records if record.kind in _KINDS and record.agent in mine]
         self._note(known)
         # an exchange whose beginning is known owes every slot since; an agent that joins others begins now
-        first = since if start and not known else now
+        joined = {agent.name: self._joined(agent, now) for agent in self._agents}
         self._floor = {
-            agent.name: _first_duty([record for record in known if record.agent == agent.name], first)
-            for agent in self._agents
+            name: _first_duty([one for one in known if one.agent == name], since if start and not known else seen)
+            for name, seen in joined.items()
         }
 
     @property

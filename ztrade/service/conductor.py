@@ -20,6 +20,7 @@ from ztrade.errors import TemporaryError
 from ztrade.ports import Calendar, Clock, Journal
 from ztrade.service.books import Books, Key, key
 from ztrade.service.gaps import Gaps
+from ztrade.service.joined import present
 from ztrade.service.pace import Pace, advance, read_pace
 from ztrade.service.planner import SETTLE_DELAY, Job, Plan, jobs, plan
 
@@ -71,6 +72,7 @@ class Conductor:
     Args:
         agents: those whose exchange time is ``clock``'s.
         monotonic: wall seconds that never go back.
+        joined: tells since when an agent without any record has been at work.
     """
 
     def __init__(
@@ -83,11 +85,12 @@ class Conductor:
         bell: Bell,
         monotonic: Callable[[], float],
         patience: float = STEP_PATIENCE,
+        joined: Callable[[Agent, datetime], datetime] = present,
     ) -> None:
         self._agents: Mapping[str, Agent] = {agent.name: agent for agent in sorted(agents, key=lambda a: a.name)}
         self._clock, self._calendar, self._bell = clock, calendar, bell
         self._monotonic, self._patience = monotonic, patience
-        self._books = Books(journal, tuple(self._agents.values()))
+        self._books = Books(journal, tuple(self._agents.values()), joined)
         self._rung: dict[Key, _Rung] = {}
         self._trouble, self._gaps = "", Gaps()
         self.finished = False

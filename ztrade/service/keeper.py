@@ -38,6 +38,7 @@ from ztrade.service import names, report
 from ztrade.service.asked import Asked
 from ztrade.service.ended import Ended, take
 from ztrade.service.health import Health
+from ztrade.service.joined import present
 from ztrade.service.planner import LONGEST_GAP
 from ztrade.service.sweep import Sweeper
 
@@ -105,6 +106,7 @@ class Keeper:
         pause: waits some wall seconds.
         alive: hears after each piece of work that the keeper goes on, and what it waits for.
         ended: gives what systemd has noted of services that ended badly since it was last asked.
+        joined: tells since when an agent without any record has been at work.
     """
 
     def __init__(
@@ -116,8 +118,9 @@ class Keeper:
         pause: Callable[[float], None] = time.sleep,
         alive: Callable[[str], None] = lambda _status: None,
         ended: Callable[[], Iterable[Ended]] = take,
+        joined: Callable[[Agent, datetime], datetime] = present,
     ) -> None:
-        self._runtime, self._health = runtime, health
+        self._runtime, self._health, self._joined = runtime, health, joined
         self._monotonic, self._pause, self._tell_alive = monotonic, pause, alive
         self._agents: Sequence[Agent] = [agent for _, agent in sorted(runtime.config.agents.items())]
         self._flat: dict[str, str] = {}
@@ -302,6 +305,7 @@ class Keeper:
             calendar=self._runtime.calendar,
             journal=self._runtime.journal,
             cause=self._health.cause,
+            joined=self._joined,
         )
 
     def _desks(self) -> Iterator[Desk]:

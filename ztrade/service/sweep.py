@@ -14,6 +14,7 @@ from ztrade.errors import TemporaryError
 from ztrade.ports import Calendar, Clock, Journal
 from ztrade.service.books import Books
 from ztrade.service.gaps import Gaps
+from ztrade.service.joined import present
 from ztrade.service.pace import Pace, read_pace
 from ztrade.service.planner import Job, jobs, plan
 
@@ -29,6 +30,7 @@ class Sweeper:
     Args:
         agents: those whose exchange time is ``clock``'s.
         cause: says why nobody ran a job.
+        joined: tells since when an agent without any record has been at work.
     """
 
     def __init__(
@@ -39,9 +41,10 @@ class Sweeper:
         calendar: Calendar,
         journal: Journal,
         cause: Callable[[Job], str],
+        joined: Callable[[Agent, datetime], datetime] = present,
     ) -> None:
         self._agents, self._clock, self._calendar, self._cause = tuple(agents), clock, calendar, cause
-        self._books, self._gaps = Books(journal, self._agents), Gaps()
+        self._books, self._gaps = Books(journal, self._agents, joined), Gaps()
 
     def sweep(self) -> Sequence[tuple[Job, str]]:
         """Close what is missed by now; returns it with its reasons.

@@ -10,6 +10,7 @@ import pytest
 from ztrade.domain.agent import Agent
 from ztrade.errors import TemporaryError
 from ztrade.service.conductor import Conductor
+from ztrade.service.joined import Joined
 from ztrade.service.planner import Job
 from ztrade.testing.calendar import PlainCalendar
 from ztrade.testing.runtime import FileClock, FileJournal
@@ -59,6 +60,8 @@ class Stage:
         self.journal = FileJournal(folder / "journal.db")
         self.clock = FileClock(folder / "clock.json")
         self.wall, self.bell = Wall(), RecordingBell()
+        (folder / "run").mkdir()
+        self.joined = Joined(folder)
 
     def conductor(self, *agents: Agent, calendar: PlainCalendar | None = None) -> Conductor:
         return Conductor(
@@ -68,6 +71,7 @@ class Stage:
             journal=self.journal,  # type: ignore[arg-type]
             bell=self.bell,
             monotonic=self.wall,
+            joined=self.joined,
         )
 
     def set(self, now: datetime, start: datetime = BEGIN) -> None:

@@ -128,6 +128,16 @@ def test_a_restarted_beat_does_not_fire_finished_slots_again(stage: Stage) -> No
     assert len(stage.bell.rung) == 1
 
 
+def test_the_first_slot_of_an_agent_that_joins_others_survives_a_restart(stage: Stage) -> None:
+    """aapl has no record yet: down from 14:29 to 14:31 beat, and with it the keeper, would not know of its 14:30."""
+    finish(stage, Job("spy", CycleKind.SLOT, at(5), at(5), at(10)))
+    agents = (agent("spy"), agent("aapl", "1h"))
+    for minute in (6, 61):
+        stage.set(at(minute))
+        stage.conductor(*agents).step()
+    assert at(60) in [job.slot for job in stage.bell.rung if job.agent == "aapl"]
+
+
 def test_two_conductors_give_each_slot_one_cycle(stage: Stage) -> None:
     """Both send, the claim lets one run."""
     stage.bell.work = lambda job: finish(stage, job)

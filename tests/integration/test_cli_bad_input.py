@@ -200,13 +200,14 @@ def test_a_stack_that_cannot_work_is_not_started(
     """Not one process is started, not one folder made, for a worker to find the mistake a minute later."""
     if spoil is not None:
         spoil(place)
-    with socket.socket() as taken, socket.socket() as free:
-        for probe in (taken, free):
+    with socket.socket() as taken, socket.socket() as free, socket.socket() as more:
+        for probe in (taken, free, more):
             probe.bind(("127.0.0.1", 0))
         taken.listen()
-        port, other = taken.getsockname()[1], free.getsockname()[1]
+        port, flower, exchange = (probe.getsockname()[1] for probe in (taken, free, more))
         free.close()
-        env = {"ZTRADE_FLOWER__PORT": str(other), "ZTRADE_EXCHANGE__URL": f"http://127.0.0.1:{other}", **variable}
+        more.close()
+        env = {"ZTRADE_FLOWER__PORT": str(flower), "ZTRADE_EXCHANGE__URL": f"http://127.0.0.1:{exchange}", **variable}
         line = place.refused("stack", "start", env={key: text.replace("TAKEN", str(port)) for key, text in env.items()})
     assert said in line
 

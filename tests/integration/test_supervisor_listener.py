@@ -35,8 +35,12 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def supervisor(config: Config) -> Iterator[Supervisor]:
-    """A supervisord with four programs and the listener, which weighs them every five seconds."""
+    """A supervisord with four programs and the listener, which weighs them every five seconds.
+
+    There is a mistake in an agent's file, for which programs do not come up: the listener tells all the same.
+    """
     state = config.state_dir
+    (config.path.parent / "agents" / "spy.toml").write_text("capital = lots")
     for name in ("run", "logs"):
         (state / name).mkdir(parents=True, exist_ok=True)
     open_journal(config.journal_url).close()

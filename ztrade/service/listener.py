@@ -19,7 +19,7 @@ from supervisor import childutils
 from ztrade.adapters.clock import SystemClock
 from ztrade.adapters.journal import open_journal
 from ztrade.app.tell import tell
-from ztrade.config import Config, load_config
+from ztrade.config import Config, load_main
 from ztrade.domain.messages import Severity
 from ztrade.errors import ZtradeError
 from ztrade.service import logs
@@ -168,7 +168,8 @@ def main() -> None:
     parser.add_argument("--memory", type=int, default=MEMORY_LIMIT, help="bytes that one program may hold")
     parser.add_argument("--deployed", action="store_true", help="those of `ztrade deploy supervisor`, and no others")
     given = parser.parse_args()
-    config = load_config()
+    # a mistake in an agent's file is why programs do not come up: it must not silence who tells of that
+    config = load_main()
     answers = _standard_output_for_supervisor()
     logs.configure(config.main.log.level, fd=2, place=logs.Place("alerts", config.log_dir if given.deployed else None))
     programs: Programs = Deployed(config.state_dir) if given.deployed else Supervisor(config.state_dir)

@@ -110,6 +110,11 @@ def test_a_removal_that_is_broken_off_starts_what_ran(fresh: lab.Machine) -> Non
     for unit in ("ztrade-redis", "ztrade-backup.timer"):
         wait_for(lambda unit=unit: fresh.active(unit) == "active", 20, unit)  # type: ignore[misc]
     assert fresh.active("ztrade-flower") == "inactive", "what did not run stays as it was"
+    # the same with a mistake that waited for the next start: whoever upgrades is told, and not by silence
+    fresh.run(f"{scripts}.prerm", "upgrade", "9.0.0")
+    fresh.write("/etc/ztrade/agents/spy.toml", "capital = lots")
+    said = fresh.run(f"{scripts}.postinst", "configure", "0.0.9").stderr
+    assert "ztrade: nothing starts again: error: /etc/ztrade/agents/spy.toml" in said
     assert fresh.run("ls", "/var/lib/ztrade-resume", check=False).returncode != 0
 
 

@@ -7,8 +7,8 @@ that live never send one twice: who sends on a channel holds it (a lease, by com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -44,8 +44,14 @@ class Sender:
     gone: Callable[[str], bool]
 
 
-def route(journal: Journal, clock: Clock, routes: Sequence[Route], give_up_after: timedelta) -> None:
+def route(
+    journal: Journal, clock: Clock, routes: Sequence[Route], give_up_after: timedelta, agents: Collection[str]
+) -> None:
     """Say where new messages go, and give up those that waited too long, also for a channel that is no more.
+
+    Args:
+        agents: those that are configured. Shares of another, whose file is gone, are still somebody's: what is told of
+            it goes by its severity alone.
 
     Raises:
         JournalUnavailable
@@ -53,7 +59,8 @@ def route(journal: Journal, clock: Clock, routes: Sequence[Route], give_up_after
     at = clock.wall()
     new = journal.outbox.unrouted(ROUND)
     if new:
-        wanted = {message.key: [one.channel for one in routes if one.wants(message)] for message in new}
+        told = [message if message.agent in agents else replace(message, agent=None) for message in new]
+        wanted = {message.key: [one.channel for one in routes if one.wants(message)] for message in told}
         journal.outbox.route(wanted, at)
     for channel, count in journal.outbox.give_up(at - give_up_after, at).items():
         why = f"the channel took nothing for {format_duration(give_up_after)}"

@@ -291,8 +291,9 @@ class Keeper:
 
     def route(self) -> None:
         """Say over which channels messages go; sending is the postmen's."""
-        section, clock = self._runtime.config.main.alerts, self._runtime.clock(dry_run=False)
-        route(self._runtime.journal, clock, section.routes(), section.give_up_after)
+        config, clock = self._runtime.config, self._runtime.clock(dry_run=False)
+        section = config.main.alerts
+        route(self._runtime.journal, clock, section.routes(), section.give_up_after, config.agents)
 
     # -- who -----------------------------------------------------------------------------------------------------------
     def _by_clock(self) -> Sequence[Sequence[Agent]]:

@@ -19,6 +19,7 @@ from ztrade.testing.journal import MemoryJournal
 NOW = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
 DAY = timedelta(hours=24)
 ALL = frozenset(Severity)
+AGENTS = frozenset({"spy", "tsla"})
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
@@ -41,7 +42,7 @@ class Office:
 
     def goes_round(self, seconds: int = 1) -> None:
         for _ in range(seconds):
-            route(self.journal, self.clock, self.ways, DAY)
+            route(self.journal, self.clock, self.ways, DAY, AGENTS)
             for way in self.ways:
                 send_next(self.journal, self.clock, way, self.channels[way.channel], self.sender)
             self.clock.advance(SECOND)
@@ -71,6 +72,15 @@ def test_a_message_goes_where_its_severity_and_its_agent_say() -> None:
     office.goes_round(5)
     assert (office.told("ops"), office.told("spy")) == (["t2"], ["t1", "t3"])
     assert sorted(office.told("all")) == ["t1", "t2", "t3"]
+
+
+def test_what_concerns_an_agent_whose_file_is_gone_goes_by_its_severity() -> None:
+    """It may hold shares without a stop: no channel can name it, and somebody must hear."""
+    office = Office(Route("ops", ALL, frozenset({"spy"})), Route("mail", frozenset({Severity.INFO})))
+    office.tell(1, Severity.CRITICAL, "gone")
+    office.tell(2, Severity.CRITICAL, "tsla")
+    office.goes_round(3)
+    assert (office.told("ops"), office.told("mail")) == (["t1"], [])
 
 
 def test_what_is_over_the_limit_goes_as_one_message() -> None:
@@ -186,7 +196,7 @@ def test_a_message_for_a_channel_that_is_no_more_does_not_wait_for_ever() -> Non
     """Its section was removed from the file."""
     office = Office()
     office.tell(1)
-    route(office.journal, office.clock, [Route("gone", ALL)], DAY)
+    route(office.journal, office.clock, [Route("gone", ALL)], DAY, AGENTS)
     office.clock.advance(DAY + MINUTE)
     office.goes_round(5)
     assert office.journal.outbox.lost() == {"gone": 1}
@@ -257,7 +267,7 @@ def test_a_digest_that_may_have_come_already_says_so() -> None:
     office = Office(Route("ops", ALL, limit=1))
     for number in range(3):
         office.tell(number)
-    route(office.journal, office.clock, office.ways, DAY)
+    route(office.journal, office.clock, office.ways, DAY, AGENTS)
     keys = ["k0", "k1", "k2"]
     office.journal.outbox.begin("ops", keys, owner="dead", at=NOW, lease=SECOND, gone=nobody_is_gone)
     office.clock.advance(2 * SECOND)
@@ -282,7 +292,7 @@ def test_a_sender_that_died_is_followed_by_one_that_says_so() -> None:
     """At least once: it may have been sent, and is sent again."""
     office = Office()
     office.tell(1)
-    route(office.journal, office.clock, office.ways, DAY)
+    route(office.journal, office.clock, office.ways, DAY, AGENTS)
     office.journal.outbox.begin(
         "ops", ["k1"], owner="keeper-0", at=office.clock.wall(), lease=MINUTE, gone=nobody_is_gone
     )

@@ -22,6 +22,7 @@ from ztrade.adapters.clock import SystemClock
 from ztrade.adapters.halts import ALL, FileHalts
 from ztrade.config import Config
 from ztrade.config_alerts import AlertsSection, ChannelSection
+from ztrade.domain.ledger import BY_ITSELF
 from ztrade.domain.messages import Message, Severity
 from ztrade.domain.spread import Spread
 from ztrade.errors import JournalUnavailable
@@ -100,9 +101,21 @@ def test_what_is_seen_is_told(tmp_path: Path, redis: RedisServer) -> None:
     assert found["ztrade_redis_up"] == found["ztrade_journal_up"] == {(): 1.0}
     assert found["ztrade_queue_messages"] == {("agent.spy",): 0.0, ("agent.spy.ctl",): 0.0, ("maintenance",): 0.0}
     assert found["ztrade_agent_halted"] == {("spy",): 1.0, (ALL,): 0.0}
+    assert found["ztrade_agent_halted_itself"] == {("spy",): 0.0}
     assert found["ztrade_agent_reducing"] == {("spy",): 0.0}
     assert found["ztrade_messages_lost_total"] == {("ops",): 2.0}
     assert set(found["ztrade_exporter_source_up"].values()) == {1.0}
+
+
+def test_an_agent_that_halted_itself_is_told_from_one_that_a_person_halted(tmp_path: Path) -> None:
+    """Until a person has halted it as well: then somebody knows."""
+    config = write_config(tmp_path, f"redis+socket://{tmp_path}/none.sock")
+    halts = FileHalts(config.state_dir)
+    halts.halt("spy", f"the exchange refuses these keys {BY_ITSELF}")
+    found = told(LocalSource(config))
+    assert found["ztrade_agent_halted"]["spy",] == found["ztrade_agent_halted_itself"]["spy",] == 1.0
+    halts.halt("spy", "looked at (by ann)")
+    assert told(LocalSource(config))["ztrade_agent_halted_itself"] == {("spy",): 0.0}
 
 
 def test_what_is_down_leaves_the_rest(tmp_path: Path) -> None:

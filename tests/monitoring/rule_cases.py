@@ -88,6 +88,13 @@ CASES: tuple[Case, ...] = (
     _agent("AgentReducing", "agent_reducing", 1, 0, night=True),
     _agent("AgentHalted", "agent_halted", 1, 0, night=True),
     Case(
+        "AgentHaltedItself spy",
+        {'ztrade_agent_halted_itself{agent="spy"}': 1, 'ztrade_agent_halted{agent="spy"}': 1},
+        {},
+        BOTH,
+        at_night=True,
+    ),
+    Case(
         "AgentHalted ALL",
         {'ztrade_agent_halted{agent="ALL"}': 1, f"ztrade_agent_halted{SPY}": 1},
         {'ztrade_agent_halted{agent="ALL"}': 0},

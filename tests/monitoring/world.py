@@ -42,6 +42,7 @@ def agent_series(agent: str) -> World:
         "agent_slots_without_success": 0,
         "agent_last_success_age_seconds": 100,
         "agent_halted": 0,
+        "agent_halted_itself": 0,
         "agent_reducing": 0,
         "worker_up": 1,
         "worker_consuming": 1,

@@ -221,6 +221,7 @@ class Day:
         self.set("ztrade_limit_used_ratio", max(0.0, 150 - profit) / 2500, name, "drawdown")
         self.set("ztrade_limit_used_ratio", 0.84 if name == "aapl" else 0.45, name, "daily_trades")
         self.set("ztrade_agent_halted", 0, name)
+        self.set("ztrade_agent_halted_itself", 0, name)
         self.set("ztrade_agent_reducing", name == "spy" and self.now >= _TRIPPED, name)
 
     def _orders(self, agent: Agent) -> None:

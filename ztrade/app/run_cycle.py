@@ -21,6 +21,7 @@ from ztrade.app.think import inputs_of, think
 from ztrade.app.trade import HaltedNow, NoEntry
 from ztrade.domain.breaker import Trouble
 from ztrade.domain.ledger import (
+    BY_ITSELF,
     DONE,
     LATE,
     NOT_THERE,
@@ -220,7 +221,7 @@ def _guarded(run: Run, body: Callable[[], Ended]) -> Ended:
 def _halt_itself(run: Run, error: HaltError) -> Ended:
     """Stop the agent until a person looks: the flag first, for the journal's record is only the story."""
     name = run.desk.agent.name
-    unkept = _flag(run, str(error))
+    unkept = _flag(run, f"{error} {BY_ITSELF}")
     log.error("agent_halted", reason=str(error))
     run.desk.journal.record_halt(HaltRecord(name, str(error), run.desk.owner, run.desk.clock.wall()))
     key, text = f"halted:{run.claim.cycle_id}", f"{error}. {unkept}Nothing is sent. Look, then: ztrade release {name}"

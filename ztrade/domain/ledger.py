@@ -284,6 +284,10 @@ class Wish:
     flatten: bool = False
 
 
+#: ends the reason of a halt that no person ordered: whoever looks at the flag alone must tell them apart
+BY_ITSELF = "(by itself)"
+
+
 @dataclass(frozen=True, slots=True)
 class HaltRecord:
     """A person's (or a breaker's) stop; ``agent`` is ``ALL`` for everyone. ``released_at`` is None while it holds."""

@@ -199,8 +199,14 @@ ORDERS: tuple[Metric, ...] = (
     gauge(
         "ztrade_agent_halted",
         "agent",
-        "1 while a person's halt stands, the agent's own or everybody's (ALL).",
+        "1 while a halt stands, the agent's own or everybody's (ALL), whoever ordered it.",
         "ztrade release shows the reason first.",
+    ),
+    gauge(
+        "ztrade_agent_halted_itself",
+        "agent",
+        "1 while the agent stands halted by itself: its keys are refused, or an order is not what was meant.",
+        "The alert: nobody looks after its position but its stop; ztrade status shows the reason.",
     ),
     gauge(
         "ztrade_agent_reducing",

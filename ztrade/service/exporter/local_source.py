@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ztrade.adapters.halts import ALL, FileHalts
 from ztrade.config import Config
+from ztrade.domain.ledger import BY_ITSELF
 from ztrade.service.exporter.source import Value
 
 
@@ -19,10 +20,12 @@ class LocalSource:
 
     def look(self) -> Iterator[Value]:
         """Return halts."""
+        active = self._halts.active()
         for agent in self._config.agents:
             yield "ztrade_agent_halted", (agent,), float(self._halts.reason(agent) is not None)
+            yield "ztrade_agent_halted_itself", (agent,), float(active.get(agent, "").endswith(BY_ITSELF))
             yield "ztrade_agent_reducing", (agent,), float(self._halts.reducing(agent) is not None)
-        yield "ztrade_agent_halted", (ALL,), float(ALL in self._halts.active())
+        yield "ztrade_agent_halted", (ALL,), float(ALL in active)
 
     def blind(self) -> Iterator[Value]:
         """Say nothing: what cannot be read is unknown."""

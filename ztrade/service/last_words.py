@@ -18,6 +18,7 @@ from ztrade.config import supervision
 from ztrade.domain.messages import Severity
 from ztrade.errors import ConfigError
 from ztrade.ports import Journal
+from ztrade.service.access_files import agent_names
 from ztrade.service.notify import Notifier, status
 from ztrade.service.postmen import PACE, postmen
 
@@ -50,11 +51,12 @@ def say(
         clock, journal = runtime.clock(dry_run=False), runtime.journal
         text = f"{mistake}\nNothing is kept meanwhile: missed slots, books, halts that flatten, messages."
         tell(journal, clock, Severity.CRITICAL, f"keeper:start:{clock.wall():%Y-%m-%d %H}", TITLE, text)
+        agents = set(agent_names(runtime.config).values())
         names = [one.channel for one in alerts.routes()]
         began = monotonic()
         with postmen(runtime):
             while monotonic() - began < MOST:
-                route(journal, clock, alerts.routes(), alerts.give_up_after)
+                route(journal, clock, alerts.routes(), alerts.give_up_after, agents)
                 if monotonic() - began > LEAST and not _waiting(journal, names):
                     break
                 pause(PACE)

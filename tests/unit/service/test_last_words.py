@@ -12,6 +12,7 @@ import pytest
 from tests.unit.configs import SLACK, WEBHOOK, copied, with_alerts, without_overrides
 from ztrade.app.outbox import Sender
 from ztrade.config import Config
+from ztrade.domain.messages import Message, Severity
 from ztrade.errors import ConfigError, JournalUnavailable
 from ztrade.ports import Journal, nobody_is_gone
 from ztrade.service.last_words import LEAST, MOST, say
@@ -60,6 +61,15 @@ def test_it_waits_for_what_other_units_say_of_the_same(tmp_path: Path) -> None:
     """Nothing waits, as far as it sees: they may only be about to write."""
     quiet = with_alerts(copied(tmp_path), f'{SLACK}severities = ["info"]\n', WEBHOOK)
     assert LEAST < told(quiet, MemoryJournal()) < LEAST + 2
+
+
+def test_an_agent_whose_file_has_the_mistake_is_still_one(tmp_path: Path) -> None:
+    """What waits for its own channel does not go to everybody's."""
+    journal = MemoryJournal()
+    journal.post(Message("k1", Severity.WARNING, "tsla halted", "text", AT, "tsla"))
+    told(with_alerts(copied(tmp_path), f'{SLACK}agents = ["spy"]\n', WEBHOOK), journal)
+    (delivered,) = (some for message, some in journal.outbox.deliveries(10) if message.key == "k1")
+    assert not delivered
 
 
 def test_without_channels_nobody_is_kept_waiting(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_removed_it_leaves_the_journal_and_purged_nothing(fresh: lab.Machine) ->
     fresh.run("cp", f"{dropins}/journald@ztrade.conf", "/etc/systemd/journald@ztrade.conf")
     fresh.run("systemctl", "start", "systemd-journald@ztrade.socket", "systemd-journald-varlink@ztrade.socket")
     fresh.run("systemd-run", "--wait", "--quiet", "--property=LogNamespace=ztrade", "echo", "a line of its own")
-    assert "a line of its own" in fresh.journal("--namespace=ztrade")
+    wait_for(lambda: "a line of its own" in fresh.journal("--namespace=ztrade"), 30, "the line")
     fresh.run("install", "-m", "0440", "/usr/share/doc/ztrade/sudoers/ztrade", "/etc/sudoers.d/ztrade")
     fresh.run("apt-get", "remove", "--yes", "ztrade")
     assert fresh.out("ls", "-A", "/opt") == ""

@@ -8,13 +8,14 @@ Environment variables ``ZTRADE_SECTION__KEY`` override single keys of the main f
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from ztrade.config_agents import AGENT_NAME as AGENT_NAME
+from ztrade.config_agents import Refuse, load_agents, raised
 from ztrade.config_checks import EMBEDDED as EMBEDDED
 from ztrade.config_checks import check
 from ztrade.config_credentials import (
@@ -29,18 +30,15 @@ from ztrade.config_credentials import (
     read_credentials,
     texts,
 )
-from ztrade.config_files import AGENT_FILES, digest, read_toml, validated
-from ztrade.config_schema import AgentFile, MainFile
+from ztrade.config_files import digest, read_toml, validated
+from ztrade.config_schema import MainFile
 from ztrade.domain.agent import AccountLimits, Agent, canonical_name
-from ztrade.domain.limits import contradictions, idle_beside_account, idle_limits
+from ztrade.domain.limits import idle_beside_account, idle_limits
 from ztrade.domain.sla import Objectives
 from ztrade.errors import ConfigError
 
 #: among the digests the main file, which is no agent's
 MAIN = ""
-AGENT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-#: what `logs`, `stop` and `restart` mean by other things than agents
-_TAKEN = frozenset({"backup", "beat", "exchange", "exporter", "flower", "keeper", "redis", "worker"})
 #: what members of ztrade-operators log in to ztrade's own Redis with
 OPERATORS_LOGIN = Path("/etc/ztrade/operators/redis")
 #: variables with the prefix that are not overrides of keys
@@ -264,11 +262,31 @@ def load_config(path: Path | None = None) -> Config:
     Raises:
         ConfigError: anything is wrong; nothing was started or written.
     """
-    plain = load_main(path)
-    agents, digests = _load_agents(plain.path.parent / plain.main.agents_dir, plain.main)
-    config = replace(plain, agents=agents, digests={**plain.digests, **digests})
+    config = _with_agents(load_main(path), raised)
     check(config)
     return replace(config, warnings=tuple(_warnings(config)))
+
+
+def load_to_look(path: Path | None = None) -> Config:
+    """Read what is right, for looking alone: an agent's file that is wrong hides no other agent.
+
+    Returns a configuration that nothing may trade on; what is wrong is among its ``warnings``.
+
+    Raises:
+        ConfigError: the main file or an override is wrong.
+    """
+    wrong: list[str] = []
+    config = _with_agents(load_main(path), lambda error: wrong.append(str(error)))
+    try:
+        check(config)
+    except ConfigError as error:
+        wrong.append(str(error))
+    return replace(config, warnings=tuple(wrong))
+
+
+def _with_agents(plain: Config, refuse: Refuse) -> Config:
+    agents, digests = load_agents(plain.path.parent / plain.main.agents_dir, plain.main, refuse)
+    return replace(plain, agents=agents, digests={**plain.digests, **digests})
 
 
 def load_main(path: Path | None = None) -> Config:
@@ -339,52 +357,6 @@ def _override(raw: dict[str, Any], keys: Sequence[str], value: str, name: str) -
 def _section(schema: Any, key: str) -> Any:
     found = getattr(schema, "model_fields", {}).get(key)
     return found.annotation if found is not None else None
-
-
-def _load_agents(folder: Path, main: MainFile) -> tuple[dict[str, Agent], dict[str, str]]:
-    """Return the agents, and what tells their files from what they may be later."""
-    if not folder.is_dir():
-        raise ConfigError(str(folder), "the agents' folder does not exist", fix="create it, or set agents_dir")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        # a glob would find nothing and say nothing
-        raise ConfigError(str(folder), "the agents' folder cannot be read", fix=f"let uid {os.getuid()} read it")
-    agents: dict[str, Agent] = {}
-    digests: dict[str, str] = {}
-    for path in sorted(folder.glob(AGENT_FILES)):
-        raw = read_toml(path)
-        agent = _agent(path, raw, main)
-        if agent.name in agents:
-            raise ConfigError(str(path), f"a second file for agent {agent.name!r}", fix="keep one of the two")
-        agents[agent.name], digests[agent.name] = agent, digest(raw)
-    return agents, digests
-
-
-def _agent(path: Path, raw: Mapping[str, Any], main: MainFile) -> Agent:
-    """Return the agent of a file, whose name is its own."""
-    name = canonical_name(path.stem)
-    if not AGENT_NAME.fullmatch(name):
-        raise ConfigError(str(path), "the file's name is the agent's: lower-case letters, digits, - and _, at most 32")
-    if name in _TAKEN or name.startswith(("worker-", "agent_")):
-        raise ConfigError(str(path), f"an agent cannot be named {name!r}: the commands mean something else by it")
-    file: AgentFile = validated(AgentFile, raw, path)
-    agent = file.to_agent(name)
-    if agent.account not in main.accounts:
-        raise ConfigError(
-            f"{path}: account", f"{agent.account!r} is not in ztrade.toml", fix=f"one of: {', '.join(main.accounts)}"
-        )
-    for key, problem in contradictions(agent):
-        raise ConfigError(f"{path}: {key}", problem)
-    _check_strategy(agent, path)
-    return agent
-
-
-def _check_strategy(agent: Agent, path: Path) -> None:
-    from ztrade.strategies import create  # TA-Lib costs 80 ms, which readers of the schema alone need not pay
-
-    try:
-        create(agent.strategy, agent.parameters)
-    except (ValueError, ConfigError) as error:
-        raise ConfigError(f"{path}: [strategy]", str(error)) from None
 
 
 def hard_time_limit(every: timedelta) -> timedelta:

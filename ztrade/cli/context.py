@@ -25,6 +25,12 @@ def _load(path: Path | None) -> Config:
     return load_config(path)
 
 
+def _load_to_look(path: Path | None) -> Config:
+    from ztrade.config import load_to_look
+
+    return load_to_look(path)
+
+
 def _load_main(path: Path | None) -> Config:
     from ztrade.config import load_main
 
@@ -120,6 +126,7 @@ class App:
     state: Path | None = None
     load: Callable[[Path | None], Config] = _load
     load_main: Callable[[Path | None], Config] = _load_main
+    load_to_look: Callable[[Path | None], Config] = _load_to_look
     make_runtime: Callable[[Config], Runtime] = _runtime
     open_journal: Callable[[Config], Journal] = _journal
     programs: Callable[[Config, Taken], Sequence[ProgramStatus]] = _programs
@@ -146,6 +153,14 @@ class App:
             ConfigError: something in it is wrong.
         """
         return self._here(self.load_main(self.config_path))
+
+    def config_to_look(self) -> Config:
+        """Read what is right of the files, for looking alone; what is wrong is among the ``warnings``.
+
+        Raises:
+            ConfigError: the main file is wrong.
+        """
+        return self._here(self.load_to_look(self.config_path))
 
     def _here(self, config: Config) -> Config:
         return config.with_state(self.state) if self.state else config

@@ -75,7 +75,8 @@ def look(app: App, config: Config, runtime: Runtime) -> Screen:
     agents = [
         _line(agent, facts.get(name, Facts()), sessions, now, halts) for name, agent in sorted(config.agents.items())
     ]
-    return Screen(now, agents, halts.active(), halts.active_reducing(), manager, programs, queues, asker.problems)
+    problems = [*config.warnings, *asker.problems]
+    return Screen(now, agents, halts.active(), halts.active_reducing(), manager, programs, queues, problems)
 
 
 def _sessions(calendar: Calendar, now: datetime, asker: Asker) -> Sequence[Session]:

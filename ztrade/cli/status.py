@@ -26,7 +26,7 @@ def status(app: App, as_json: bool) -> int:
 
     What does not answer is named, and the rest is shown.
     """
-    config = app.config()
+    config = app.config_to_look()
     with app.runtime(config) as runtime:
         screen = look(app, config, runtime)
     click.echo(to_json(_record(screen)) if as_json else "\n".join(_lines(screen)))

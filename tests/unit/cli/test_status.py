@@ -67,6 +67,35 @@ def test_a_worker_that_does_not_consume_is_not_fine(stage: Stage) -> None:
     assert "problem: worker-tsla: not consuming" in result.stdout
 
 
+def test_a_mistake_in_one_agents_file_hides_no_other(stage: Stage) -> None:
+    """At night, with halts and positions to be seen: what is wrong is a problem among others."""
+    (stage.path.parent / "agents" / "tsla.toml").write_text("symbol = 3\n")
+    stage.programs = [FINE]
+    result = stage.run("status")
+    assert result.exit_code == 1
+    (problem,) = (line for line in result.stdout.splitlines() if line.startswith("problem: "))
+    assert "tsla.toml: symbol" in problem
+    agents = [line.split()[0] for line in result.stdout.splitlines() if line.startswith(("aapl", "spy", "tsla"))]
+    assert agents == ["aapl", "spy"]
+
+
+def test_agents_that_do_not_fit_together_are_seen(stage: Stage) -> None:
+    """Two on one symbol, which nothing starts with."""
+    spy = stage.path.parent / "agents" / "spy.toml"
+    (stage.path.parent / "agents" / "tsla.toml").write_text(spy.read_text())
+    result = stage.run("status")
+    assert result.exit_code == 1
+    assert "problem: agents 'spy' and 'tsla': both trade SPY" in result.stdout
+
+
+def test_without_a_main_file_there_is_nothing_to_see(stage: Stage) -> None:
+    """It says where the journal and the flags are."""
+    stage.path.write_text("state_dir = 3\n")
+    result = stage.run("status")
+    assert result.exit_code == 2
+    assert "state_dir" in result.stderr
+
+
 def test_no_stack_is_a_state_not_a_problem(stage: Stage) -> None:
     """Agents can be run by systemd, or not at all."""
     stage.programs = [ABSENT]

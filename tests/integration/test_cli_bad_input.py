@@ -137,7 +137,9 @@ def test_a_bad_configuration_file_is_named_with_key_and_reason(place: Place, cas
     assert what in line
 
 
-@pytest.mark.parametrize("command", [("positions",), ("cycles",), ("run", "spy"), ("demo",), ("worker", "spy"), ("beat",)])
+@pytest.mark.parametrize(
+    "command", [("cycles",), ("positions",), ("run", "spy"), ("demo",), ("worker", "a"), ("beat",)]
+)
 def test_every_command_refuses_a_bad_configuration(place: Place, command: tuple[str, ...]) -> None:
     """The same words, whatever was asked for."""
     edit(SPY, "capital = 10000", "capital = -1")(place)

@@ -38,7 +38,7 @@ class Terminal:
         return self._program.wait()
 
     def _until(self, done: object, what: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (callable(done) and done()):
             assert time.monotonic() < deadline, f"waited for {what!r}: {self.shown}"
             if select.select([self._ours], [], [], 0.1)[0]:

@@ -42,7 +42,7 @@ class RedisServer:
         """Start and wait until it answers.
 
         Raises:
-            RuntimeError: it ended, or did not answer in 10 s.
+            RuntimeError: it ended, or did not answer in a minute.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         options = {
@@ -62,7 +62,7 @@ class RedisServer:
         self._wait()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
                 break
@@ -105,7 +105,7 @@ class RedisServer:
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, signal.SIGCONT)
             os.kill(self._process.pid, number)
-            self._process.wait(10)
+            self._process.wait(60)
         self._process = None
 
     def close(self) -> None:

@@ -13,14 +13,14 @@ from ztrade.errors import TemporaryError
 
 def test_what_hangs_is_named_and_waited_for_once() -> None:
     """Two that hang cost as much as one."""
-    asker, never = Asker(patience=1.0), threading.Event()
+    asker, never = Asker(patience=3.0), threading.Event()
     began = time.monotonic()
     hanging = [asker.ask(name, never.wait) for name in ("Redis", "journal")]
     fine = asker.ask("exchange", lambda: 7)
     assert fine.get() == 7
     assert [one.get() for one in hanging] == [None, None]
-    assert time.monotonic() - began < 1.9
-    assert asker.problems == ["Redis: does not answer within 1 s", "journal: does not answer within 1 s"]
+    assert time.monotonic() - began < 5.7
+    assert asker.problems == ["Redis: does not answer within 3 s", "journal: does not answer within 3 s"]
     never.set()
 
 

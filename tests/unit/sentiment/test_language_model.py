@@ -142,9 +142,9 @@ def test_a_broken_answer_is_an_outage_that_tells_no_key(body: bytes) -> None:
 
 def test_a_model_that_hangs_costs_its_timeout() -> None:
     """Then the plain scorer's score counts."""
-    with served(lambda _handler: time.sleep(2)) as url:
+    with served(lambda _handler: time.sleep(5)) as url:
         ask = asker("openai", "m", url, "k", timedelta(seconds=0.3))
         begin = time.monotonic()
         scorer = LanguageModelScorer("m", ask, WordScorer(), calls_a_day=5)
         assert scorer.graded(["good"]) == [(0.5, "words")]
-        assert time.monotonic() - begin < 1.5
+        assert time.monotonic() - begin < 4.5

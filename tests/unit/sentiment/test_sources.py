@@ -336,9 +336,9 @@ def test_a_source_that_hangs_costs_its_patience_once() -> None:
         source.read("AAPL", (), AT)
     with pytest.raises(TemporaryError, match="still owes"):
         source.read("AAPL", (), AT)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10
     hanging.go.set()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             assert source.read("AAPL", (), AT) == SourceReading("hanging", 0.5, 0.5)
@@ -352,7 +352,7 @@ def test_a_hanging_server_costs_its_patience() -> None:
     """Over HTTP as well: accepted, and never answered."""
 
     def hang(_handler: BaseHTTPRequestHandler) -> None:
-        time.sleep(2)
+        time.sleep(5)
 
     with served(hang) as url:
         news = Filings(Pages("filings", PATIENCE), "a@b.cc", url)
@@ -360,7 +360,7 @@ def test_a_hanging_server_costs_its_patience() -> None:
         begin = time.monotonic()
         with pytest.raises(TemporaryError):
             source.read("AAPL", (), AT)
-        assert time.monotonic() - begin < 1.5
+        assert time.monotonic() - begin < 4.5
 
 
 def test_what_a_source_raises_is_raised_where_it_is_waited_for() -> None:

@@ -45,9 +45,9 @@ def test_queues_with_messages_are_listed_with_their_oldest(server: RedisServer) 
 def test_a_worker_that_waits_at_its_queue_is_seen(server: RedisServer) -> None:
     """By its connection's name and what it is doing."""
     worker = Redis.from_url(broker.to_redis_py(server.url), client_name=names.client_name("worker-spy"))
-    thread = threading.Thread(target=lambda: worker.brpop(["agent.spy"], timeout=3))
+    thread = threading.Thread(target=lambda: worker.brpop(["agent.spy"], timeout=30))
     thread.start()
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 25
     while "spy" not in look(server.url, ["spy", "tsla"], looks=2).waiting:
         assert time.monotonic() < deadline
     with closing(broker.client(server.url)) as redis:

@@ -50,7 +50,7 @@ def test_a_slow_agent_does_not_delay_another(tmp_path: Path) -> None:
     at = datetime(2022, 8, 22, 13, 35, tzinfo=UTC)
     for name in ("spy", "tsla"):
         bell.ring(Job(name, CycleKind.SLOT, at, at, at + timedelta(minutes=5)), 60)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not runtime.journal.ran() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [agent for agent, _, _ in runtime.journal.ran()] == ["tsla"]

@@ -51,7 +51,7 @@ def postmen(journal: Journal, **channels: AlertChannel) -> Postmen:
 
 def wait(until: object) -> None:
     assert callable(until)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not until():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -316,4 +316,4 @@ def test_many_agents_are_looked_at_quickly(tmp_path: Path) -> None:
     source = ReportsSource(config, presence, dict)
     began = time.perf_counter()
     assert len(told(source.look())) > 2000
-    assert time.perf_counter() - began < 2.0
+    assert time.perf_counter() - began < 10

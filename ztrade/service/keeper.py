@@ -23,6 +23,7 @@ from ztrade.adapters.metrics import Counters
 from ztrade.app import flatten, guard
 from ztrade.app.announce import Announcer
 from ztrade.app.desk import Desk
+from ztrade.app.lifted import Lifted
 from ztrade.app.outbox import route
 from ztrade.app.reconcile import reconcile
 from ztrade.app.recover import recover
@@ -68,6 +69,9 @@ class Runtime(Protocol):
 
     @property
     def calendar(self) -> ports.Calendar: ...
+
+    @property
+    def halts(self) -> ports.Halts: ...
 
     @property
     def metrics(self) -> Counters: ...
@@ -126,12 +130,13 @@ class Keeper:
         self._flat: dict[str, str] = {}
         self._days: set[tuple[str, date] | None] = set()
         self._tries: dict[str, Try] = {}
-        self._announcer, self._asked = Announcer(), Asked(monotonic)
+        self._announcer, self._asked, self._lifted = Announcer(), Asked(monotonic), Lifted()
         self._ended, self._ends = ended, Counter[tuple[str, str]]()
         self._untold: list[Message] = []
         self._sweepers = [self._sweeper(group) for group in self._by_clock() if group]
         self.duties = [
             Duty("obey halts", HALTS, self.obey_halts),
+            Duty("compare halts", MINUTE, self.compare_halts),
             Duty("route messages", OFTEN, self.route),
             Duty("look", HEALTH, self.look),
             Duty("close missed slots", HEALTH, self.sweep),
@@ -190,6 +195,11 @@ class Keeper:
         flatten.report(desk, wish, left)
         if left.flat:
             self._flat[name] = wish.stamp
+
+    def compare_halts(self) -> None:
+        """Tell of halts that the journal has, and whose flag is gone."""
+        runtime = self._runtime
+        self._lifted.look(runtime.journal, runtime.halts, runtime.clock(dry_run=False))
 
     def _has_turn(self, name: str, stamp: str) -> bool:
         """Tell whether the halt is to be tried now: a new one at once, then after pauses that grow."""

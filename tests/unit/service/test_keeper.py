@@ -2,97 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.unit.app.desks import AGENT, BUY, CALENDAR, HOLD, OPEN, Bench
+from tests.unit.app.desks import AGENT, BUY, OPEN, Bench
+from tests.unit.service.keeper_stand import Seconds, keeper, outcomes, titles
 from ztrade.adapters.halts import FileHalts
-from ztrade.adapters.metrics import Counters
-from ztrade.app.desk import Desk
 from ztrade.app.proposals import approve
-from ztrade.app.settle import settle
-from ztrade.config import Config, load_config
 from ztrade.domain.ledger import Outcome, Wish
 from ztrade.domain.messages import Message, Severity
-from ztrade.errors import ExchangeUnavailable, JournalUnavailable, OutcomeUnknown
-from ztrade.exchange.inprocess import InProcess
-from ztrade.ports import Calendar, Journal
-from ztrade.service.ended import Ended
-from ztrade.service.health import Health, Look
-from ztrade.service.keeper import HALTS, Keeper
-from ztrade.testing.journal import MemoryJournal
+from ztrade.errors import ExchangeUnavailable, OutcomeUnknown
+from ztrade.service.health import Look
+from ztrade.service.keeper import HALTS
 
-SHIPPED = Path(__file__).parents[3] / "deploy" / "config" / "ztrade.toml"
 D = Decimal
-
-
-class Stand:
-    """A runtime over one bench; every agent trades on its account."""
-
-    def __init__(self, bench: Bench, *others: Desk) -> None:
-        self.bench = bench
-        self.others = {desk.agent.name: desk for desk in others}
-        mine = {"spy": bench.desk.agent, **{name: desk.agent for name, desk in self.others.items()}}
-        self.config: Config = replace(load_config(SHIPPED), agents=mine)
-        self.calendar: Calendar = CALENDAR
-        self.metrics = Counters()
-
-    @property
-    def journal(self) -> Journal:
-        return self.bench.journal
-
-    def clock(self, dry_run: bool) -> InProcess:
-        return self.bench.market
-
-    def desk(self, name: str, *, dry_run: bool = False, owner: str = "") -> Desk:
-        return self.others.get(name, self.bench.desk)
-
-
-class Seconds:
-    """Wall seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def keeper(
-    bench: Bench,
-    *others: Desk,
-    look: Look | None = None,
-    ended: Callable[[], Iterable[Ended]] = tuple,
-    alive: Callable[[str], None] = lambda _status: None,
-    seconds: Callable[[], float] | None = None,
-) -> Keeper:
-    """Return a keeper; ``look`` is what it sees of Redis, beat and workers whenever it looks."""
-
-    def see(now: datetime) -> Look:
-        return replace(look, at=now) if look else Look(now)
-
-    return Keeper(
-        Stand(bench, *others),
-        Health(see),
-        monotonic=seconds or Seconds(),
-        pause=lambda _seconds: None,
-        alive=alive,
-        ended=ended,
-    )
-
-
-def titles(bench: Bench) -> list[str]:
-    return [message.title for message in bench.journal.messages()]
-
-
-def outcomes(bench: Bench) -> dict[str, str]:
-    return {f"{c.slot:%H:%M}": f"{c.outcome}: {c.reason}" for c in bench.journal.cycles(agent="spy")}
 
 
 # -- missed slots ------------------------------------------------------------------------------------------------------
@@ -334,139 +262,3 @@ def test_without_a_channel_no_message_waits() -> None:
     bench.journal.post(Message("k", Severity.CRITICAL, "title", "text", OPEN))
     keeper(bench).route()
     assert bench.journal.messages(unsent=True) == []
-
-
-def test_the_day_is_told_once_after_everybody_settled() -> None:
-    """What each agent made, traded, holds, and missed."""
-    bench = Bench()
-    one = keeper(bench)
-    assert bench.cycle(30, BUY).outcome is Outcome.ENTERED
-    bench.cycle(35, HOLD)
-    bench.at(392)
-    one.summarize()
-    assert titles(bench) == []
-    settle(bench.desk, OPEN + timedelta(minutes=390))
-    for _ in range(2):
-        one.summarize()
-    (message,) = bench.journal.messages()
-    assert message.severity is Severity.INFO
-    assert message.title.startswith("embedded, 2022-08-22: ")
-    assert "spy: " in message.text
-    assert "1 buys, 0 sells" in message.text
-
-
-def test_the_day_counts_what_a_person_approved_and_what_a_halt_sold() -> None:
-    """No cycle tells of either: the summary counts orders that were filled."""
-    bench = Bench(replace(AGENT, manual=True))
-    bench.cycle(30, BUY)
-    (proposal,) = bench.journal.proposals()
-    approve(bench.desk, proposal.id, by="ann")
-    bench.at(32)
-    bench.cycle(35, HOLD)
-    bench.halts.halt("spy", "stop", Wish("20220822T140600Z", flatten=True))
-    seconds = Seconds()
-    one = keeper(bench, seconds=seconds)
-    for minutes in (36, 38):
-        seconds.now += 10
-        one.obey_halts()
-        bench.at(minutes)
-    assert bench.market.positions() == []
-    one.reconcile()
-    settle(bench.desk, OPEN + timedelta(minutes=390))
-    bench.at(392)
-    keeper(bench).summarize()
-    (text,) = [message.text for message in bench.journal.messages() if message.key.startswith("summary:")]
-    assert "1 buys, 1 sells, flat" in text
-
-
-def test_a_day_that_nobody_settles_is_told_an_hour_after_the_close() -> None:
-    """On the day on which a worker dies people need it most; it says whose figures may change."""
-    bench = Bench()
-    tsla = replace(bench.desk, agent=replace(AGENT, name="tsla"))
-    one = keeper(bench, tsla)
-    bench.cycle(30, BUY)
-    settle(bench.desk, OPEN + timedelta(minutes=390))
-    bench.at(449)
-    one.summarize()
-    assert titles(bench) == []
-    bench.at(450)
-    one.summarize()
-    (message,) = bench.journal.messages()
-    assert message.text.splitlines()[-1] == "not settled, so figures may change: tsla"
-
-
-@pytest.mark.parametrize(("minutes", "told"), [(24 * 60 - 1, 1), (24 * 60, 0)], ids=["before the open", "at the open"])
-def test_a_keeper_that_was_down_tells_the_day_before_the_next_opens(minutes: float, told: int) -> None:
-    """Then its figures are mixed with the next day's."""
-    bench = Bench()
-    bench.cycle(30, BUY)
-    settle(bench.desk, OPEN + timedelta(minutes=390))
-    bench.at(minutes)
-    keeper(bench).summarize()
-    assert len(titles(bench)) == told
-
-
-def test_a_day_before_anybody_traded_is_not_told() -> None:
-    """The machine was set up in the evening."""
-    bench = Bench()
-    bench.at(600)
-    keeper(bench).summarize()
-    assert titles(bench) == []
-
-
-# -- its own life ------------------------------------------------------------------------------------------------------
-def test_restarts_are_told_and_a_storm_of_them_in_few_words() -> None:
-    """The first of an hour, then when it goes on: a loop of restarts must not bury everything else."""
-    bench = Bench()
-    storm = [Ended("ztrade-worker@spy.service", "watchdog", "killed", "ABRT")] * 12
-    once = [Ended("ztrade-beat.service", "signal", "killed", "KILL")]
-    notes = [storm, once, []]
-    one = keeper(bench, ended=lambda: notes.pop(0))
-    for _ in range(3):
-        one.tell_restarts()
-    assert titles(bench) == [
-        "ztrade-worker@spy.service ended: watchdog",
-        "ztrade-worker@spy.service ended: watchdog, 3 times within the hour",
-        "ztrade-worker@spy.service ended: watchdog, 10 times within the hour",
-        "ztrade-beat.service ended: signal",
-    ]
-    assert "watchdog (killed ABRT)" in bench.journal.messages()[0].text
-
-
-class Full(MemoryJournal):
-    """A journal on a disk that is full for a while."""
-
-    full = True
-
-    def post(self, message: Message) -> bool:
-        if self.full:
-            raise JournalUnavailable("database or disk is full")
-        return super().post(message)
-
-
-def test_a_restart_that_cannot_be_written_down_is_told_afterwards() -> None:
-    """Its note is taken from where it lay: a full disk ends programs, and is when nothing can be written."""
-    journal = Full()
-    bench = Bench(journal=journal)
-    notes = [[Ended("ztrade-worker@spy.service", "signal")], [Ended("ztrade-beat.service", "signal")], []]
-    one = keeper(bench, ended=lambda: notes.pop(0))
-    for _ in range(2):
-        with pytest.raises(JournalUnavailable):
-            one.tell_restarts()
-    assert titles(bench) == []
-    journal.full = False
-    one.tell_restarts()
-    assert titles(bench) == ["ztrade-worker@spy.service ended: signal", "ztrade-beat.service ended: signal"]
-
-
-def test_a_long_round_shows_signs_of_life() -> None:
-    """After every agent's turn, and with what a duty waits for: the watchdog judges by them."""
-    bench = Bench()
-    signs: list[str] = []
-    one = keeper(bench, alive=signs.append)
-    one.step()
-    assert len(signs) > len(one.duties)
-    assert set(signs) == {"keeps"}
-    one.duties[3].trouble = "the exchange does not answer"
-    one.recover()
-    assert signs[-1] == "waits: the exchange does not answer"

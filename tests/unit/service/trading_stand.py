@@ -43,6 +43,10 @@ class Stand:
     def journal(self) -> Any:
         return self.bench.journal
 
+    @property
+    def halts(self) -> Any:
+        return self.bench.halts
+
     def clock(self, _dry_run: bool) -> Any:
         if "exchange" in self.broken:
             raise ExchangeUnavailable("refused")

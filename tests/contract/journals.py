@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from tests.faults import postgres
 from ztrade.adapters.journal import open_journal
 from ztrade.adapters.journal.store import SqlJournal
-from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Intent, IntentState, Observed, Outcome
+from ztrade.domain.ledger import Claim, CycleKind, CycleRecord, Holding, Intent, IntentState, Observed, Outcome
 from ztrade.domain.types import (
     Activity,
     Leg,
@@ -216,3 +216,13 @@ def send(journal: Journal, name: str, order_id: str, minutes: float = 5, agent: 
     journal.resolve(name, IntentState.SENT, order=bracket(order_id, name, submitted_at=at(minutes)))
     journal.finish(held, record(held, Outcome.ENTERED, "entered: up"))
     return held
+
+
+def sold(name: str, order_id: str, minutes: float, qty: str = "10", price: str = "410") -> Activity:
+    """Return a fill that sells."""
+    return fill(name, order_id, minutes, qty, price, side=Side.SELL)
+
+
+def holding(journal: AnyJournal, agent: str = "spy") -> Holding:
+    """Return the agent's holding of SPY."""
+    return journal.agent_state(agent, ACCOUNT, "SPY", OPEN).holding

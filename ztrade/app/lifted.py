@@ -33,8 +33,8 @@ class Lifted:
 def _tell(journal: Journal, clock: Clock, record: HaltRecord) -> None:
     who = "all agents" if record.agent == "ALL" else record.agent
     text = (
-        f"Halted at {record.at:%Y-%m-%d %H:%M} UTC by {record.by}: {record.reason}. The journal knows of no release, and "
-        f"the flag under STATE/halts is gone, so nothing stops it. Halt it again; `ztrade release` settles it"
+        f"Halted at {record.at:%Y-%m-%d %H:%M} UTC by {record.by}: {record.reason}. The journal knows of no release, "
+        f"and the flag under STATE/halts is gone, so nothing stops it. Halt it again; `ztrade release` settles it"
     )
     key, agent = f"lifted:{record.agent}:{record.at:%Y-%m-%dT%H:%M:%S}", None if record.agent == "ALL" else record.agent
     tell(journal, clock, Severity.CRITICAL, key, f"{who}: a halt that nobody released holds no more", text, agent)

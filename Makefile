@@ -33,7 +33,7 @@ lint: setup
 	@$(BIN)/mypy
 
 unit: setup
-	@$(BIN)/pytest -q -n 2 -m "not slow" tests/unit tests/property
+	@$(BIN)/pytest -q -n 3 -m "not slow" tests/unit tests/property
 
 bench: setup ## measure, and print ratios against named baselines; ARGS="memory exporters=1000000"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -131,7 +131,11 @@ def test_nonsense_is_an_outage(provider: str, text: str) -> None:
         asker(provider, "m", url, "k", SOON)(["a", "b"], [])
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"content": [], "choices": []}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"[]", b'{"content": [], "choices": []}', b"[" * 100_000],
+    ids=["nothing", "an object", "a list", "no choices", "brackets without end"],
+)
 def test_a_broken_answer_is_an_outage_that_tells_no_key(body: bytes) -> None:
     """Whatever the server echoes."""
     for provider in ("anthropic", "openai"):

@@ -190,7 +190,11 @@ class Supervisor:
         (supervisor/process.py, _spawn_as_child): a worker would trade on until its grace time is over.
         """
         with ExitStack() as held:
-            young = [held.enter_context(_pidfd(int(info["pid"]))) for info in self.processes() if _is_young(info, name)]
+            infos: Sequence[Mapping[str, Any]] = ()
+            # one that is ending already refuses the question
+            with suppress(xmlrpc.client.Fault):
+                infos = self.processes()
+            young = [held.enter_context(_pidfd(int(info["pid"]))) for info in infos if _is_young(info, name)]
             yield
             if young:
                 time.sleep(_EXECUTED)

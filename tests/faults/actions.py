@@ -28,6 +28,9 @@ from ztrade.ports import Journal
 
 #: wall seconds for which something stays down or frozen: longer than the lease, and than the grace
 DOWN = 5.0
+#: wall seconds of a cut network: what was written into it is sent again up to twice as long after it was written (the
+#: kernel doubles its waits), and the question whether it arrived is asked well before
+CUT = 7.0
 #: slots for which a program is gone, where time runs
 AWAY = 3
 
@@ -44,6 +47,8 @@ class Run:
     journal: Journal | None = None
     #: how many orders may leave after a halt: one that is past its last checks, or a sale whose stop was ended
     may_leave: int = 0
+    #: monotonic: until when something that is held back somewhere may still arrive
+    settled: float = 0.0
 
     def pause(self, most: float = 0.4) -> None:
         time.sleep(self.chance.uniform(0, most))
@@ -376,11 +381,12 @@ def _by_hand(stack: Stack, side: str, qty: str) -> None:
 # -- the network -------------------------------------------------------------------------------------------------------
 def cut(run: Run) -> None:
     """Packets to and from the exchange vanish; runs in a network namespace of its own."""
+    run.settled = time.monotonic() + 2 * CUT + 2
     rules = [("OUTPUT", end, str(run.stack.port)) for end in ("--dport", "--sport")]
     for chain, end, port in rules:
         run_quiet("iptables", "-A", chain, "-p", "tcp", end, port, "-j", "DROP")
     run.stack.go()
-    time.sleep(DOWN)
+    time.sleep(CUT)
     for chain, end, port in rules:
         run_quiet("iptables", "-D", chain, "-p", "tcp", end, port, "-j", "DROP")
 

@@ -139,6 +139,7 @@ def _strike(made: Stack, pair: Pair, seed: int, slot: int) -> dict[str, Any]:
     FAULTS[pair.fault].do(one)
     with contextlib.suppress(RunFailed):
         wait_for("the end", lambda: _over(made, journal), length)
+    time.sleep(max(one.settled - time.monotonic(), 0.0))
     with contextlib.suppress(OSError, ValueError):
         made.url.clear_faults()  # the witness reads what is there
     verdict = judge(made, one.wanted)

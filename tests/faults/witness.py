@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tests.faults import naive, plan
@@ -27,6 +28,8 @@ BY_HAND = "by-hand"
 WELL = {Outcome.HELD, Outcome.ENTERED, Outcome.EXITED}
 #: exchange time for which a position may stand without a stop: that in which it is being sold
 BARE = 2 * plan.EVERY
+#: an entry's name, with the slot that it is for
+_ENTRY = re.compile(r"zt\.[a-z0-9_-]+\.(\d{8}T\d{6}Z)\.entry")
 #: a slot is tried so often
 ATTEMPTS = 2
 
@@ -100,7 +103,7 @@ def _exchange_alone(found: Verdict, theirs: ExchangeBooks, wanted: Wanted) -> No
         found.lost += [f"exit: {held} shares are left"] if held else []
     if wanted.trades and not any(order.side is Side.BUY and order.filled_qty for order in ours):
         found.lost.append("entry: nothing was bought")
-    found.limits += _over_limits([*ours, *sales])
+    found.limits += [*_over_limits([*ours, *sales]), *_long_after(ours)]
 
 
 def _of(theirs: ExchangeBooks, symbol: str) -> ExchangeBooks:
@@ -119,6 +122,16 @@ def _doubled(orders: Sequence[Order], by_hand: Sequence[Order]) -> list[str]:
     legs = Counter((plan.number_of(_sent(order)), order.side.value) for order in alive)
     twice = [f"{count} {side} orders in slot {number}" for (number, side), count in legs.items() if count > 1]
     return [*twice, *_entries_beside(sorted([*alive, *by_hand], key=_sent))]
+
+
+def _long_after(orders: Sequence[Order]) -> Iterator[str]:
+    """Yield the entries that came slots after their own: somebody held them back who should have forgotten them."""
+    for order in orders:
+        named = _ENTRY.fullmatch(order.client_order_id)
+        if named and order.submitted_at:
+            slot = datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            if _sent(order) - slot > 2 * plan.EVERY:
+                yield f"order {order.client_order_id} arrived {_sent(order) - slot} after its slot"
 
 
 def _sent(order: Order) -> datetime:

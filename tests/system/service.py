@@ -112,14 +112,27 @@ def send_cycle(machine: lab.Machine, agent: str = "spy") -> str:
     return python(machine, program, agent)
 
 
-def slow_exchange(machine: lab.Machine, seconds: float, path: str = "^/v2/account$", times: int | None = 1) -> None:
-    """Let the exchange answer the next requests to a path late: the cycle that asks lasts as long."""
-    fault = {"kind": "latency", "match": {"path": path}, "times": times, "args": {"seconds": seconds}}
+def slow_exchange(machine: lab.Machine, seconds: float, path: str = "^/v2/account$") -> None:
+    """Let the exchange answer requests to a path late, whoever asks: the cycle that does lasts as long.
+
+    Until :func:`quick_exchange`, or the exchange's next start: one late answer alone might be the keeper's.
+    """
+    fault = {"kind": "latency", "match": {"path": path}, "times": None, "args": {"seconds": seconds}}
+    _ask_for_faults(machine, "POST", json.dumps(fault))
+
+
+def quick_exchange(machine: lab.Machine) -> None:
+    """Let it answer at once again."""
+    _ask_for_faults(machine, "DELETE", "")
+
+
+def _ask_for_faults(machine: lab.Machine, method: str, body: str) -> None:
     program = (
         "import sys, urllib.request as u; "
-        "u.urlopen(u.Request('http://127.0.0.1:8642/admin/faults', sys.argv[1].encode(), method='POST'), timeout=10)"
+        "asked = u.Request('http://127.0.0.1:8642/admin/faults', sys.argv[2].encode(), method=sys.argv[1]); "
+        "u.urlopen(asked, timeout=60)"
     )
-    python(machine, program, json.dumps(fault))
+    python(machine, program, method, body)
 
 
 def cycles(machine: lab.Machine, agent: str = "spy") -> list[dict[str, object]]:

@@ -209,7 +209,8 @@ def _extras(machine: lab.Machine) -> list[dict[str, object]]:
 
 
 def _finished(machine: lab.Machine, count: int) -> None:
-    """See that one more extra cycle ended with an outcome, and none without."""
+    """See that one more extra cycle ended with an outcome, and none without; the exchange is quick again."""
+    service.quick_exchange(machine)
     found = _extras(machine)
     assert len(found) == count + 1
     assert all(record["outcome"] for record in found), found

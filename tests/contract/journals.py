@@ -47,6 +47,7 @@ AND_SLOW = ["twin", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow)
 #: the session's start, and the lease of every claim here
 OPEN = datetime(2022, 8, 22, 13, 30, tzinfo=UTC)
 LEASE = timedelta(minutes=10)
+CASH = Decimal("100000.25")
 ACCOUNT = "paper"
 
 
@@ -226,3 +227,10 @@ def sold(name: str, order_id: str, minutes: float, qty: str = "10", price: str =
 def holding(journal: AnyJournal, agent: str = "spy") -> Holding:
     """Return the agent's holding of SPY."""
     return journal.agent_state(agent, ACCOUNT, "SPY", OPEN).holding
+
+
+def opened(kind: str, folder: Path) -> Iterator[AnyJournal]:
+    """Give one journal with an open account that has :data:`CASH`."""
+    for found in make(kind, folder):
+        found.open_account(ACCOUNT, CASH, OPEN, [])
+        yield found

@@ -14,6 +14,7 @@ import pytest
 
 from tests.contract.journals import (
     ACCOUNT,
+    CASH,
     KINDS,
     OPEN,
     AnyJournal,
@@ -23,7 +24,7 @@ from tests.contract.journals import (
     fill,
     holding,
     intent,
-    make,
+    opened,
     send,
     sold,
 )
@@ -31,15 +32,11 @@ from ztrade.domain.ledger import Holding, IntentState, RoundTrip
 from ztrade.domain.types import Activity, Leg, OrderStatus
 from ztrade.errors import DataError
 
-CASH = Decimal("100000.25")
-
 
 @pytest.fixture(params=KINDS)
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyJournal]:
     """Give each journal in turn, with one open account."""
-    for found in make(request.param, tmp_path):
-        found.open_account(ACCOUNT, CASH, OPEN, [])
-        yield found
+    yield from opened(request.param, tmp_path)
 
 
 def cash(journal: AnyJournal, account: str = ACCOUNT) -> Decimal | None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.contract.journals import (
     ACCOUNT,
+    CASH,
     KINDS,
     OPEN,
     AnyJournal,
@@ -18,7 +19,7 @@ from tests.contract.journals import (
     fill,
     holding,
     intent,
-    make,
+    opened,
     order,
     send,
     sold,
@@ -26,15 +27,11 @@ from tests.contract.journals import (
 from ztrade.domain.ledger import Holding, IntentState
 from ztrade.domain.types import Activity
 
-CASH = Decimal("100000.25")
-
 
 @pytest.fixture(params=KINDS)
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyJournal]:
     """Give each journal in turn, with one open account."""
-    for found in make(request.param, tmp_path):
-        found.open_account(ACCOUNT, CASH, OPEN, [])
-        yield found
+    yield from opened(request.param, tmp_path)
 
 
 def split(name: str, minutes: float, change: str) -> Activity:

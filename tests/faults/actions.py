@@ -28,9 +28,6 @@ from ztrade.ports import Journal
 
 #: wall seconds for which something stays down or frozen: longer than the lease, and than the grace
 DOWN = 5.0
-#: wall seconds of a cut network: what was written into it is sent again up to twice as long after it was written (the
-#: kernel doubles its waits), and the question whether it arrived is asked well before
-CUT = 7.0
 #: slots for which a program is gone, where time runs
 AWAY = 3
 
@@ -379,18 +376,6 @@ def _by_hand(stack: Stack, side: str, qty: str) -> None:
 
 
 # -- the network -------------------------------------------------------------------------------------------------------
-def cut(run: Run) -> None:
-    """Packets to and from the exchange vanish; runs in a network namespace of its own."""
-    run.settled = time.monotonic() + 2 * CUT + 2
-    rules = [("OUTPUT", end, str(run.stack.port)) for end in ("--dport", "--sport")]
-    for chain, end, port in rules:
-        run_quiet("iptables", "-A", chain, "-p", "tcp", end, port, "-j", "DROP")
-    run.stack.go()
-    time.sleep(CUT)
-    for chain, end, port in rules:
-        run_quiet("iptables", "-D", chain, "-p", "tcp", end, port, "-j", "DROP")
-
-
 def clock_jump(seconds: int) -> Fault:
     """Return: the wall clock of all our processes jumps."""
 

@@ -16,7 +16,6 @@ from tests.faults.actions import (
     cancel_stop,
     client_kills,
     clock_jump,
-    cut,
     dies_again,
     disk_full,
     flush,
@@ -38,6 +37,7 @@ from tests.faults.actions import (
     stopped,
     thawed,
 )
+from tests.faults.network import cut
 from tests.faults.stack import Stack
 
 

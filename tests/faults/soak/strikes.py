@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from tests.faults import actions
+from tests.faults import actions, network
 from tests.faults.actions import Run
 from tests.faults.programs import GRACE
 from tests.faults.soak.blows import Blow
@@ -213,7 +213,7 @@ KINDS: Mapping[str, Kind] = {
     "CLIENT KILL": Kind(actions.client_kills),
     "Redis full": Kind(actions.redis_full),
     "disk full": Kind(actions.disk_full, needs="root"),
-    "network cut": Kind(actions.cut, needs="root"),
+    "network cut": Kind(network.cut, needs="root"),
     "kill exchange": Kind(_kill("exchange")),
     "freeze exchange": Kind(_freeze_exchange),
     "504 landed": Kind(actions.at_order("504")),
